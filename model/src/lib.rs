@@ -1,1 +1,40 @@
-//! placeholder
+//! The nouns of Tokenwatch: access events, tokens, signals, findings, responses and the words around them.
+//!
+//! Every other crate speaks in these types, so a word has one meaning from the decoder to the console. Nothing here
+//! reads a clock, a file or the network; what serialises, serialises to the JSON that `docs/` promises.
+
+mod clock;
+mod config;
+mod detector;
+mod event;
+mod finding;
+mod flags;
+mod format;
+mod id;
+mod latency;
+mod ledger;
+mod origin;
+mod outcome;
+mod profile;
+mod secret;
+mod severity;
+mod timestamp;
+
+pub use clock::Clock;
+pub use config::{Problem, Problems};
+pub use detector::{Detector, Family};
+pub use event::{AccessEvent, Client, ConnectionTls, CountryCode, Http, Text, TokenKind, TokenUse};
+pub use finding::{Evidence, Finding, FindingStatus, FindingToken, Signal, Subject, SubjectKind};
+pub use flags::{EventFlag, EventFlags};
+pub use format::Format;
+pub use id::{FindingId, IdError, TokenId};
+pub use latency::{LatencyRecorder, LatencySummary};
+pub use ledger::{
+    Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
+};
+pub use origin::{Origin, Position, StreamId};
+pub use outcome::Outcome;
+pub use profile::{ProfilePeak, ProfilePlace, TokenProfile};
+pub use secret::SecretSource;
+pub use severity::Severity;
+pub use timestamp::{Timestamp, TimestampError};
