@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use tokenwatch_ingest::FormatChoice;
+
+/// Tells when an API token is used by someone who should not have it.
+///
+/// Tokenwatch reads the access logs of API gateways, learns what is normal for every token, and says when one is used
+/// in a way that its owner would not use it. `tokenwatch demo` shows all of it on this machine in a minute;
+/// `tokenwatch run` is the service.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show everything at work: simulated gateways, weeks of history, attacks, a revocation
+    Demo(DemoArgs),
+    /// Run the service
+    Run(RunArgs),
+    /// Turn log lines into access events
+    Decode(DecodeArgs),
+    /// Run detection over log files, in the time of the logs; needs no services
+    Replay(ReplayArgs),
+    /// Check a configuration file and tell every problem with its key path and line
+    CheckConfig {
+        /// The file
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Work with tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Work with the console's users
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Bring the store's schema up to date, then end
+    Migrate(ConfigArg),
+    /// Write a shell's completions to standard output
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Serve the embedded ClickHouse on loopback; started by `run` itself
+    #[command(hide = true)]
+    EmbeddedClickhouse(EmbeddedArgs),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "TOKENWATCH_CONFIG", value_hint = ValueHint::FilePath)]
+    pub(crate) config: PathBuf,
+}
+
+/// `tokenwatch run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+/// `tokenwatch demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// End by itself after this long (`90s`, `5m`) instead of running until Ctrl-C
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) run_for: Option<Duration>,
+    /// When the time is up, print a summary as one line of JSON and end, instead of leaving the console open
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// The console's address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Keep the demo's data in this folder instead of a temporary one
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// The seed of the simulated traffic
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+}
+
+/// `tokenwatch decode`.
+#[derive(Debug, Args)]
+pub(crate) struct DecodeArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Write rejected records, scrubbed and with their reasons, here instead of to standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) rejects: Option<PathBuf>,
+}
+
+/// `tokenwatch replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Write every signal here, as NDJSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) signals: Option<PathBuf>,
+    /// Write incidents here, as NDJSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) incidents: Option<PathBuf>,
+}
+
+/// Log files and how to read them.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// The format of the lines
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(crate) format: FormatChoice,
+    /// Take the decoder's and detectors' settings from this configuration file
+    #[arg(long, value_name = "FILE", env = "TOKENWATCH_CONFIG", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Log files, also .gz; standard input if there are none
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `tokenwatch token …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Read a secret on standard input and print its token id; the secret is not kept
+    Id {
+        /// Take the deployment key from this configuration file
+        #[arg(long, value_name = "FILE", env = "TOKENWATCH_CONFIG", value_hint = ValueHint::FilePath)]
+        config: Option<PathBuf>,
+    },
+}
+
+/// `tokenwatch user …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a user of the console, or set a new password; reads the password on standard input
+    Add {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The name to log in with
+        name: String,
+    },
+}
+
+/// `tokenwatch embedded-clickhouse`.
+#[derive(Debug, Args)]
+pub(crate) struct EmbeddedArgs {
+    /// The library
+    #[arg(long)]
+    pub(crate) library: PathBuf,
+    /// The data folder
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+}

@@ -1,0 +1,59 @@
+//! One file per command; this one says which is which.
+
+mod check_config;
+mod completions;
+mod decode;
+mod input;
+mod migrate;
+mod replay;
+mod token;
+mod user;
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::cli::{Command, TokenCommand, UserCommand};
+use crate::{demo, wiring};
+
+/// `EX_USAGE` of sysexits.h: the configuration is wrong.
+const EXIT_CONFIG: u8 = 64;
+
+/// Runs `command` to its end.
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => block_on(demo::run(args))?,
+        Command::Run(args) => block_on(wiring::run(args))?,
+        Command::Decode(args) => quietly(decode::run(&args))?,
+        Command::Replay(args) => quietly(replay::run(&args))?,
+        Command::CheckConfig { file } => return Ok(check_config::run(&file)),
+        Command::Token(TokenCommand::Id { config }) => token::print_id(config.as_deref())?,
+        Command::User(UserCommand::Add { config, name }) => {
+            block_on(user::add(config.config, name))?;
+        }
+        Command::Migrate(config) => block_on(migrate::run(config.config))?,
+        Command::Completions { shell } => completions::run(shell),
+        Command::EmbeddedClickhouse(args) => {
+            tokenwatch_store::run_embedded_server(args.library, args.data)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs an asynchronous command on a runtime of its own.
+fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// A reader that went away (`tokenwatch decode | head`) is no error.
+fn quietly(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error)
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}

@@ -1,0 +1,173 @@
+//! Reads several log files side by side, in the order of their events' times.
+//!
+//! Each round decodes what lies ready of every file and hands on the events up to the horizon: the time up to which
+//! every file is known. What lies behind it waits for the next round. The order within a file is never changed.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use tokenwatch_ingest::{Decoder, RecordBatch, Reject};
+use tokenwatch_model::{AccessEvent, Timestamp};
+
+use crate::commands::input::Input;
+use crate::pipeline::{self, Decoded};
+
+/// Events handed on at once.
+const SLICE_EVENTS: usize = 8_192;
+
+/// The files and what of them is read but not handed on.
+pub(super) struct Merge {
+    files: Vec<OpenFile>,
+    counts: Counts,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    /// Events handed on.
+    pub(super) events: u64,
+    /// Records that could not be read, by reason.
+    pub(super) rejected: BTreeMap<&'static str, u64>,
+}
+
+struct OpenFile {
+    input: Input,
+    waiting: RecordBatch,
+    fresh: bool,
+    ended: bool,
+}
+
+impl Merge {
+    pub(super) fn new(inputs: Vec<Input>) -> Self {
+        let open = |input| OpenFile {
+            input,
+            waiting: RecordBatch::default(),
+            fresh: false,
+            ended: false,
+        };
+        Self { files: inputs.into_iter().map(open).collect(), counts: Counts::default() }
+    }
+
+    /// What was read so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    /// Hands the next events to `take`, in order; false once every file has ended.
+    pub(super) fn next_round(
+        &mut self,
+        decoder: &Decoder,
+        take: &mut dyn FnMut(&[AccessEvent<'_>]),
+    ) -> io::Result<bool> {
+        for file in &mut self.files {
+            file.fill()?;
+        }
+        let mut decoded: Vec<Decoded<'_>> =
+            self.files.iter().map(|file| pipeline::decode(decoder, &file.waiting)).collect();
+        let horizon = horizon(&self.files, &decoded);
+        let ready: Vec<usize> =
+            decoded.iter().map(|decoded| events_until(&decoded.events, horizon)).collect();
+        self.counts.events += ready.iter().sum::<usize>() as u64;
+        for (file, decoded) in self.files.iter().zip(&decoded) {
+            if file.fresh {
+                count_rejects(&mut self.counts.rejected, &decoded.rejects);
+            }
+        }
+        let kept_from: Vec<Option<i64>> = decoded
+            .iter()
+            .zip(&ready)
+            .map(|(decoded, ready)| decoded.events.get(*ready)?.origin.offset)
+            .collect();
+        hand_on(&mut decoded, &ready, take);
+        drop(decoded);
+        for (file, kept_from) in self.files.iter_mut().zip(kept_from) {
+            file.keep_from(kept_from);
+        }
+        Ok(self.files.iter().any(|file| !file.ended || !file.waiting.records.is_empty()))
+    }
+}
+
+impl OpenFile {
+    /// Reads on if everything read before was handed on.
+    fn fill(&mut self) -> io::Result<()> {
+        self.fresh = false;
+        if self.waiting.records.is_empty() && !self.ended {
+            self.waiting = self.input.next_batch()?;
+            self.ended = self.waiting.records.is_empty();
+            self.fresh = true;
+        }
+        Ok(())
+    }
+
+    /// Forgets the records before the one at `offset`; all if there is none.
+    fn keep_from(&mut self, offset: Option<i64>) {
+        let records = &mut self.waiting.records;
+        let handed_on = match offset {
+            Some(offset) => records.partition_point(|record| record.offset < offset),
+            None => records.len(),
+        };
+        records.drain(..handed_on);
+    }
+}
+
+/// The time up to which every file that goes on is known; `None` if at most one does.
+fn horizon(files: &[OpenFile], decoded: &[Decoded<'_>]) -> Option<Timestamp> {
+    if files.len() < 2 {
+        return None;
+    }
+    let known = |decoded: &Decoded<'_>| pipeline::newest(&decoded.events);
+    files
+        .iter()
+        .zip(decoded)
+        .filter(|(file, _)| !file.ended)
+        .filter_map(|(_, decoded)| known(decoded))
+        .min()
+}
+
+/// How many of `events` lie before the first record that is newer than `horizon`.
+fn events_until(events: &[AccessEvent<'_>], horizon: Option<Timestamp>) -> usize {
+    let Some(horizon) = horizon else { return events.len() };
+    // A record may hold many events; they are handed on together.
+    let newer = |event: &AccessEvent<'_>| event.origin.index == 0 && event.ts > horizon;
+    events.iter().position(newer).unwrap_or(events.len())
+}
+
+/// Hands the first `ready` events of each file on, the earliest head first.
+fn hand_on<'a>(
+    decoded: &mut [Decoded<'a>],
+    ready: &[usize],
+    take: &mut dyn FnMut(&[AccessEvent<'_>]),
+) {
+    if let [only] = decoded {
+        for slice in only.events[..ready[0]].chunks(SLICE_EVENTS) {
+            take(slice);
+        }
+        return;
+    }
+    let mut heads: Vec<_> = decoded
+        .iter_mut()
+        .zip(ready)
+        .map(|(decoded, ready)| decoded.events.drain(..ready).peekable())
+        .collect();
+    let mut slice = Vec::with_capacity(SLICE_EVENTS);
+    loop {
+        let next = heads
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, head)| Some((head.peek()?.ts, index)))
+            .min();
+        let Some((_, index)) = next else { break };
+        slice.extend(heads[index].next());
+        if slice.len() == SLICE_EVENTS {
+            take(&slice);
+            slice.clear();
+        }
+    }
+    take(&slice);
+}
+
+fn count_rejects(rejected: &mut BTreeMap<&'static str, u64>, rejects: &[Reject]) {
+    for reject in rejects {
+        *rejected.entry(reject.reason.name()).or_default() += 1;
+    }
+}

@@ -1,0 +1,172 @@
+//! `tokenwatch.toml`: read, checked as a whole, and every problem told with its key path and line.
+//!
+//! Each crate owns the shape and the validation of its part; this module joins them and finds the lines.
+
+mod locate;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_alerting::{AlertingConfig, AlertingSettings};
+use tokenwatch_dashboards::{DashboardsConfig, DashboardsSettings};
+use tokenwatch_detectors::{DetectorSettings, DetectorsConfig};
+use tokenwatch_ingest::{IngestConfig, IngestSettings};
+use tokenwatch_model::{Problem, Problems, SecretSource};
+use tokenwatch_store::{StoreConfig, StoreSettings};
+
+use crate::logging::LogConfig;
+
+/// The whole file, as it is written.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Logging.
+    pub(crate) log: LogConfig,
+    /// Where calls come from and how they are read.
+    pub(crate) ingest: IngestConfig,
+    /// What is looked for.
+    pub(crate) detectors: DetectorsConfig,
+    /// Where everything is kept.
+    pub(crate) store: StoreConfig,
+    /// Who is told, and what is done.
+    pub(crate) alerting: AlertingConfig,
+    /// The console and its API.
+    pub(crate) dashboards: DashboardsConfig,
+    /// How the parts are joined.
+    pub(crate) pipeline: PipelineConfig,
+}
+
+/// `[pipeline]`: how the parts are joined.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PipelineConfig {
+    /// How often positions and learned state are saved; a restart replays at most this much.
+    #[serde(with = "humantime_serde")]
+    pub(crate) checkpoint_interval: Duration,
+    /// How long a shutdown may take to drain, write and announce.
+    #[serde(with = "humantime_serde")]
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// The whole configuration, validated.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) log: LogConfig,
+    pub(crate) ingest: IngestSettings,
+    pub(crate) detectors: DetectorSettings,
+    pub(crate) store: StoreSettings,
+    pub(crate) alerting: AlertingSettings,
+    pub(crate) dashboards: DashboardsSettings,
+    pub(crate) pipeline: PipelineConfig,
+}
+
+/// Everything wrong with a configuration file.
+#[derive(Debug)]
+pub(crate) struct ConfigError {
+    file: String,
+    problems: Vec<(Option<usize>, Problem)>,
+}
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        Self {
+            checkpoint_interval: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Config {
+    /// Checks every part; all problems at once.
+    pub(crate) fn validate(&self, secrets: &dyn SecretSource) -> Result<Settings, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let mut part = |found: Vec<Problem>| problems.extend(found);
+        let ingest = self.ingest.validate("ingest", secrets).map_err(&mut part);
+        let detectors = self.detectors.validate("detectors").map_err(&mut part);
+        let store = self.store.validate("store", secrets).map_err(&mut part);
+        let alerting = self.alerting.validate("alerting", secrets).map_err(&mut part);
+        let dashboards = self.dashboards.validate("dashboards", secrets).map_err(&mut part);
+        if self.pipeline.checkpoint_interval.is_zero() {
+            problems.add("pipeline.checkpoint_interval", "must be longer than nothing");
+        }
+        match (ingest, detectors, store, alerting, dashboards) {
+            (Ok(ingest), Ok(detectors), Ok(store), Ok(alerting), Ok(dashboards)) => problems
+                .into_result(|| Settings {
+                    log: self.log.clone(),
+                    ingest,
+                    detectors,
+                    store,
+                    alerting,
+                    dashboards,
+                    pipeline: self.pipeline.clone(),
+                }),
+            _ => Err(problems.into_result(|| ()).expect_err("a part has failed")),
+        }
+    }
+}
+
+/// Reads and checks the file at `path`.
+pub(crate) fn load(path: &Path, secrets: &dyn SecretSource) -> anyhow::Result<Settings> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    Ok(parse(&path.display().to_string(), &text, secrets)?)
+}
+
+/// Checks `text`, the content of `file`.
+pub(crate) fn parse(
+    file: &str,
+    text: &str,
+    secrets: &dyn SecretSource,
+) -> Result<Settings, ConfigError> {
+    let error = |problems| ConfigError { file: file.to_owned(), problems };
+    let config = read(text).map_err(|problem| error(vec![problem]))?;
+    config.validate(secrets).map_err(|problems| {
+        let lines = locate::Lines::of(text);
+        error(problems.into_iter().map(|problem| (lines.find(&problem.path), problem)).collect())
+    })
+}
+
+/// The file's shape: TOML, known keys, right types.
+fn read(text: &str) -> Result<Config, (Option<usize>, Problem)> {
+    let deserializer = toml::Deserializer::parse(text).map_err(|error| {
+        let line = error.span().map(|span| locate::line_of(text, span.start));
+        (line, Problem { path: String::new(), message: error.message().to_owned() })
+    })?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.inner();
+        let line = inner.span().map(|span| locate::line_of(text, span.start));
+        (line, Problem { path, message: inner.message().to_owned() })
+    })
+}
+
+impl ConfigError {
+    /// How many problems there are.
+    pub(crate) fn count(&self) -> usize {
+        self.problems.len()
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (line, problem)) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(&self.file)?;
+            if let Some(line) = line {
+                write!(f, ":{line}")?;
+            }
+            if problem.path.is_empty() || problem.path == "." {
+                write!(f, ": {}", problem.message)?;
+            } else {
+                write!(f, ": {problem}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The one loop through which every record goes: decode, detect, write, announce, checkpoint.
+//!
+//! Micro-batches make the guarantee simple. A batch is decoded on all cores, the engine sees its events in order, and
+//! its rows are written before the next batch is taken, so a store that is away stops consumption and nothing piles
+//! up. Every few seconds one checkpoint joins the positions with the token states that changed. After a crash the
+//! records behind the last checkpoint are read again: the engine computes the same findings under the same ids, and
+//! events that the store already has are not inserted again.
+
+mod decode;
+mod positions;
+mod progress;
+
+use std::time::Duration;
+
+use tokenwatch_alerting::Dispatcher;
+use tokenwatch_detectors::{Detections, Engine};
+use tokenwatch_ingest::{DeadLetters, Decoder, RecordBatch, SourceEvent};
+use tokenwatch_model::{AccessEvent, Clock, Timestamp};
+use tokenwatch_store::{Checkpoint, Store, StoreError, StoredSet};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use decode::{Decoded, decode};
+pub(crate) use positions::Positions;
+pub(crate) use progress::{Progress, ProgressHandle};
+
+use crate::sources::CommitHandles;
+
+/// The loop and everything that it moves.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) decoder: Decoder,
+    pub(crate) engine: Engine,
+    pub(crate) store: Store,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) commits: CommitHandles,
+    pub(crate) progress: ProgressHandle,
+    pub(crate) clock: Clock,
+    pub(crate) positions: Positions,
+    pub(crate) stored: StoredSet,
+    pub(crate) next_checkpoint: u64,
+    pub(crate) checkpoint_interval: Duration,
+}
+
+impl Pipeline {
+    /// Runs until the sources have ended and everything that they sent is written and checkpointed.
+    pub(crate) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<SourceEvent>,
+        cancel: CancellationToken,
+    ) -> Result<(), StoreError> {
+        let mut due = tokio::time::interval_at(
+            Instant::now() + self.checkpoint_interval,
+            self.checkpoint_interval,
+        );
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut dirty = false;
+        loop {
+            tokio::select! {
+                biased;
+                _ = due.tick() => {
+                    if std::mem::take(&mut dirty) {
+                        self.checkpoint().await?;
+                    }
+                }
+                event = events.recv() => match event {
+                    Some(SourceEvent::Batch(batch)) => {
+                        self.process(&batch).await?;
+                        dirty = true;
+                    }
+                    Some(SourceEvent::Assigned { streams, positions }) => {
+                        let answer = self.positions.of(&streams);
+                        tracing::info!(streams.count = streams.len(), streams.known = answer.len(),
+                            "streams assigned");
+                        if positions.send(answer).is_err() {
+                            tracing::debug!("the source went away before it heard its positions");
+                        }
+                    }
+                    Some(SourceEvent::Revoked { streams, done }) => {
+                        tracing::info!(streams.count = streams.len(), "streams revoked");
+                        self.checkpoint().await?;
+                        dirty = false;
+                        if done.send(()).is_err() {
+                            tracing::debug!("the source went away before its streams were handed back");
+                        }
+                    }
+                    None => break,
+                },
+            }
+        }
+        if dirty && !cancel.is_cancelled() {
+            self.checkpoint().await?;
+        }
+        tracing::info!("pipeline drained and checkpointed");
+        Ok(())
+    }
+
+    /// Takes one batch all the way: decoded, judged, written, announced.
+    async fn process(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
+        let (decoded, detections) = tokio::task::block_in_place(|| {
+            let decoded = decode(&self.decoder, batch);
+            let mut detections = Detections::default();
+            self.engine.process(&decoded.events, &mut detections);
+            (decoded, detections)
+        });
+        let decided_at = self.clock.now();
+        let fresh = self.fresh(&decoded.events);
+        let (events, findings) = tokio::join!(
+            self.store.insert_events(&fresh),
+            self.write_detections(&detections),
+        );
+        events?;
+        findings?;
+        if !decoded.rejects.is_empty() {
+            self.dead_letters.write(&decoded.rejects, decided_at).await;
+        }
+        self.positions.advance(batch);
+        self.stored.forget_before(&self.positions.all());
+        let stored_at = self.clock.now();
+        self.progress.batch(batch, &decoded, &detections, decided_at, stored_at);
+        Ok(())
+    }
+
+    /// Writes signals and findings and hands the findings on; people hear of nothing that is not stored.
+    async fn write_detections(&self, detections: &Detections) -> Result<(), StoreError> {
+        self.store.insert_signals(&detections.signals).await?;
+        self.store.insert_findings(&detections.findings).await?;
+        self.dispatcher.offer(&detections.findings);
+        self.progress.findings(&detections.findings);
+        Ok(())
+    }
+
+    /// The events that the store does not have: all, but for those read again after a crash.
+    fn fresh<'e, 'a>(&self, events: &'e [AccessEvent<'a>]) -> std::borrow::Cow<'e, [AccessEvent<'a>]> {
+        if self.stored.is_empty() {
+            return events.into();
+        }
+        let fresh: Vec<_> =
+            events.iter().filter(|event| !self.stored.contains(&event.origin)).cloned().collect();
+        tracing::info!(events.count = events.len(), events.fresh = fresh.len(),
+            "events behind the last checkpoint read again");
+        fresh.into()
+    }
+
+    /// Saves positions and changed token states as one.
+    async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let delta = tokio::task::block_in_place(|| self.engine.checkpoint());
+        let checkpoint = Checkpoint {
+            id: self.next_checkpoint,
+            at: self.clock.now(),
+            positions: self.positions.all(),
+            engine_state: delta.engine_state,
+            tokens: delta.tokens,
+        };
+        self.store.write_checkpoint(&checkpoint).await?;
+        self.next_checkpoint += 1;
+        self.commits.committed(&checkpoint.positions);
+        self.progress.checkpointed(checkpoint.at, self.engine.stats());
+        Ok(())
+    }
+}
+
+/// The newest time among `events`.
+pub(crate) fn newest(events: &[AccessEvent<'_>]) -> Option<Timestamp> {
+    events.iter().map(|event| event.ts).max()
+}
