@@ -1,0 +1,149 @@
+//! The rows of `notifications` and `responses`, both ways.
+
+use clickhouse::Row;
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::{
+    Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
+    Severity, Timestamp,
+};
+
+use crate::error::StoreError;
+
+const NOTIFICATION_RESULTS: [NotificationResult; 4] = [
+    NotificationResult::Sending,
+    NotificationResult::Sent,
+    NotificationResult::Failed,
+    NotificationResult::Muted,
+];
+const RESPONSE_RESULTS: [ResponseResult; 6] = [
+    ResponseResult::Intended,
+    ResponseResult::Delivered,
+    ResponseResult::Failed,
+    ResponseResult::WouldRespond,
+    ResponseResult::Withheld,
+    ResponseResult::Unknown,
+];
+const RESPONSE_MODES: [ResponseMode; 3] = [
+    ResponseMode::Off,
+    ResponseMode::DryRun,
+    ResponseMode::Enforce,
+];
+const REVOKE: &str = "revoke";
+
+/// One row of `notifications`.
+#[derive(Clone, Debug, PartialEq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns are described in docs/storage.md")]
+pub struct NotificationRow {
+    pub finding_id: String,
+    pub id: String,
+    pub receiver: String,
+    pub channel: String,
+    pub severity: i8,
+    pub at: i64,
+    pub attempts: u32,
+    pub result: i8,
+    pub reason: String,
+}
+
+/// One row of `responses`.
+#[derive(Clone, Debug, PartialEq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns are described in docs/storage.md")]
+pub struct ResponseRow {
+    pub finding_id: String,
+    pub id: String,
+    pub token_id: String,
+    pub action: String,
+    pub target: String,
+    pub mode: i8,
+    pub at: i64,
+    pub result: i8,
+    pub reason: String,
+}
+
+impl NotificationRow {
+    /// The row that stores `notification`.
+    pub fn of(notification: &Notification) -> Self {
+        Self {
+            finding_id: notification.finding_id.to_string(),
+            id: notification.id.clone(),
+            receiver: notification.receiver.clone(),
+            channel: notification.channel.clone(),
+            severity: notification.severity as i8,
+            at: notification.at.as_micros(),
+            attempts: notification.attempts,
+            result: number(&NOTIFICATION_RESULTS, notification.result),
+            reason: notification.reason.clone(),
+        }
+    }
+
+    /// The line of the ledger that the row stores.
+    pub fn into_notification(self) -> Result<Notification, StoreError> {
+        let corrupt = |detail: &str| corrupt("notifications", detail);
+        Ok(Notification {
+            finding_id: self.finding_id.parse().map_err(|_| corrupt("finding_id"))?,
+            id: self.id,
+            receiver: self.receiver,
+            channel: self.channel,
+            severity: value(&Severity::ALL, self.severity).ok_or_else(|| corrupt("severity"))?,
+            at: Timestamp::from_micros(self.at),
+            attempts: self.attempts,
+            result: value(&NOTIFICATION_RESULTS, self.result).ok_or_else(|| corrupt("result"))?,
+            reason: self.reason,
+        })
+    }
+}
+
+impl ResponseRow {
+    /// The row that stores `response`.
+    pub fn of(response: &Response) -> Self {
+        Self {
+            finding_id: response.finding_id.to_string(),
+            id: response.id.clone(),
+            token_id: response.token_id.to_string(),
+            action: match response.action {
+                ResponseAction::Revoke => REVOKE.to_owned(),
+            },
+            target: response.target.clone(),
+            mode: number(&RESPONSE_MODES, response.mode),
+            at: response.at.as_micros(),
+            result: number(&RESPONSE_RESULTS, response.result),
+            reason: response.reason.clone(),
+        }
+    }
+
+    /// The line of the journal that the row stores.
+    pub fn into_response(self) -> Result<Response, StoreError> {
+        let corrupt = |detail: &str| corrupt("responses", detail);
+        Ok(Response {
+            finding_id: self.finding_id.parse().map_err(|_| corrupt("finding_id"))?,
+            id: self.id,
+            token_id: self.token_id.parse().map_err(|_| corrupt("token_id"))?,
+            action: match self.action.as_str() {
+                REVOKE => ResponseAction::Revoke,
+                _ => return Err(corrupt("action")),
+            },
+            target: self.target,
+            mode: value(&RESPONSE_MODES, self.mode).ok_or_else(|| corrupt("mode"))?,
+            at: Timestamp::from_micros(self.at),
+            result: value(&RESPONSE_RESULTS, self.result).ok_or_else(|| corrupt("result"))?,
+            reason: self.reason,
+        })
+    }
+}
+
+/// The number of a value in its column's `Enum8`.
+fn number<T: PartialEq>(values: &[T], wanted: T) -> i8 {
+    let index = values.iter().position(|value| *value == wanted);
+    index.expect("the list holds every value") as i8
+}
+
+fn value<T: Copy>(values: &[T], number: i8) -> Option<T> {
+    values.get(usize::try_from(number).ok()?).copied()
+}
+
+fn corrupt(table: &'static str, column: &str) -> StoreError {
+    StoreError::Corrupt {
+        table,
+        detail: format!("{column} is unknown"),
+    }
+}

@@ -1,0 +1,168 @@
+//! The handle that everything else holds: one client of ClickHouse's HTTP interface, whichever ClickHouse it is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clickhouse::{Client, Compression};
+use secrecy::ExposeSecret as _;
+use tokenwatch_model::{AccessEvent, Clock};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{RetentionConfig, StoreSettings, Target};
+use crate::error::StoreError;
+use crate::metrics::StoreMetrics;
+use crate::migrations;
+use crate::rows::EventRow;
+use crate::state::{StateKeeper, StoreState};
+
+/// The store; clones share one connection pool and one state.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    insert_client: Client,
+    database: String,
+    timeout: Duration,
+    retention: RetentionConfig,
+    metrics: StoreMetrics,
+    state: StateKeeper,
+    cancel: CancellationToken,
+}
+
+impl Store {
+    /// Opens the store; starts the embedded engine if that is what the settings say. A server need not be there yet.
+    ///
+    /// Requests are tried again until `cancel`; the engine's supervisor runs on `tracker` and ends the engine then.
+    pub async fn open(
+        settings: &StoreSettings,
+        clock: Clock,
+        metrics: StoreMetrics,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Result<Self, StoreError> {
+        let state = StateKeeper::new(clock);
+        let client = match &settings.target {
+            Target::Embedded(_) => {
+                drop(tracker.token());
+                return Err(StoreError::EngineStart("only servers so far".to_owned()));
+            }
+            Target::Server {
+                url,
+                user,
+                password,
+            } => {
+                let mut client = Client::default()
+                    .with_url(url)
+                    .with_compression(Compression::Lz4);
+                if let Some(user) = user {
+                    client = client.with_user(user);
+                }
+                if let Some(password) = password {
+                    client = client.with_password(password.expose_secret());
+                }
+                client
+            }
+        };
+        let client = client.with_database(&settings.database);
+        let insert_client = client
+            .clone()
+            // Batches are made here, and an acknowledgement must mean that the rows are stored.
+            .with_setting("async_insert", "0")
+            .with_setting("max_partitions_per_insert_block", "0");
+        Ok(Self(Arc::new(Inner {
+            client,
+            insert_client,
+            database: settings.database.clone(),
+            timeout: settings.timeout,
+            retention: settings.retention.clone(),
+            metrics,
+            state,
+            cancel,
+        })))
+    }
+
+    /// Brings the schema up to date and applies the retention; waits for a server that is not there yet.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        migrations::migrate(self).await
+    }
+
+    /// Whether ClickHouse answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let answer = self.client().query("SELECT 1").fetch_one::<u8>();
+        let answer = tokio::time::timeout(self.timeout(), answer).await;
+        let result = match answer {
+            Ok(answer) => answer.map(|_| ()).map_err(StoreError::from),
+            Err(_) => Err(StoreError::from(clickhouse::error::Error::TimedOut)),
+        };
+        match &result {
+            Ok(()) => self.state_keeper().up(),
+            Err(error) => self.state_keeper().down(&error.to_string()),
+        }
+        result
+    }
+
+    /// Runs a query whose columns are those of [`EventRow`] (`SELECT ?fields FROM events …`).
+    #[expect(dead_code, reason = "for the query files")]
+    pub(crate) async fn fetch_events(
+        &self,
+        query: clickhouse::query::Query,
+    ) -> Result<Vec<AccessEvent<'static>>, StoreError> {
+        let mut cursor = query.fetch::<EventRow<'_>>()?;
+        let mut events = Vec::new();
+        while let Some(row) = cursor.next().await? {
+            events.push(row.to_event()?);
+        }
+        Ok(events)
+    }
+
+    /// Whether ClickHouse answers, as of the last request; changes wake the receiver.
+    pub fn state(&self) -> watch::Receiver<StoreState> {
+        self.0.state.subscribe()
+    }
+
+    /// The client, on our database, for the query files of this crate.
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// The client with the settings of inserts.
+    pub(crate) fn insert_client(&self) -> &Client {
+        &self.0.insert_client
+    }
+
+    pub(crate) fn database(&self) -> &str {
+        &self.0.database
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    pub(crate) fn retention(&self) -> &RetentionConfig {
+        &self.0.retention
+    }
+
+    pub(crate) fn metrics(&self) -> &StoreMetrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn state_keeper(&self) -> &StateKeeper {
+        &self.0.state
+    }
+
+    pub(crate) fn cancel(&self) -> &CancellationToken {
+        &self.0.cancel
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("client", &self.0.client)
+            .finish_non_exhaustive()
+    }
+}
