@@ -1,4 +1,4 @@
--- Every access event. `topic`, `partition`, `offset` and `index` name the record that it was read from, so that a replay
+-- Every access event. `topic`, `partition`, `offset` and `record_index` name the record that it was read from, so that a replay
 -- recognises what is stored. Absent texts are '', absent numbers NULL (status and asn: 0), an absent address '::'.
 -- A week a partition: 13 of them at 90 days, and whole parts are dropped when they are too old.
 CREATE TABLE events
@@ -38,7 +38,7 @@ CREATE TABLE events
     topic LowCardinality(String),
     partition Int32 CODEC(ZSTD(1)),
     offset Int64 CODEC(Delta(8), ZSTD(1)),
-    index UInt32 CODEC(ZSTD(1)),
+    record_index UInt32 CODEC(ZSTD(1)),
     stored_at DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1)),
     INDEX offset_range offset TYPE minmax GRANULARITY 1,
     INDEX request_id_bloom request_id TYPE bloom_filter(0.01) GRANULARITY 4,

@@ -56,7 +56,7 @@ pub struct EventRow<'a> {
     pub topic: &'a str,
     pub partition: i32,
     pub offset: i64,
-    pub index: u32,
+    pub record_index: u32,
 }
 
 impl<'a> EventRow<'a> {
@@ -103,7 +103,7 @@ impl<'a> EventRow<'a> {
             topic: text(event.origin.topic.as_ref()),
             partition: event.origin.partition.unwrap_or(0),
             offset: event.origin.offset.unwrap_or(0),
-            index: event.origin.index,
+            record_index: event.origin.index,
         }
     }
 
@@ -153,7 +153,7 @@ impl<'a> EventRow<'a> {
                 topic: owned(self.topic),
                 partition: (!self.topic.is_empty()).then_some(self.partition),
                 offset: (!self.topic.is_empty()).then_some(self.offset),
-                index: self.index,
+                index: self.record_index,
             },
         })
     }
