@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Runs the end-to-end tests: every executable file in tests/e2e, one after the other.
+#
+#     deploy/dev/e2e.sh [NAME…]       only the tests whose file name contains a NAME
+#
+# A test is any program. It is run in an empty working directory and finds in its environment TOKENWATCH (the binary), REPOSITORY (the root
+# of the repository) and FETCHED (what was fetched); it uses the services of deploy/dev and stops them itself. Exit status 0 is a pass, 77
+# means that something it needs is missing: it says SKIPPED and what, and fails where CI is set. The directory of a failed test is kept.
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+REPOSITORY="$(cd "$here/../.." && pwd)"
+FETCHED="${TOKENWATCH_FETCHED:-$REPOSITORY/deploy/fetched}"
+TEST_LIMIT_SECS="${E2E_LIMIT_SECS:-900}"
+
+wanted() {
+  local name="$1" pattern
+  shift
+  [ $# -gt 0 ] || return 0
+  for pattern in "$@"; do [[ "$name" == *"$pattern"* ]] && return 0; done
+  return 1
+}
+
+TOKENWATCH="${TOKENWATCH:-$("$here/build.sh" dev)}"
+export REPOSITORY FETCHED TOKENWATCH
+passed=0 skipped=0 failures=()
+for test in "$REPOSITORY"/tests/e2e/*; do
+  name="$(basename "$test")"
+  [ -f "$test" ] && [ -x "$test" ] && wanted "$name" "$@" || continue
+  directory="$(mktemp -d "${TMPDIR:-/tmp}/tokenwatch-e2e-${name%.*}.XXXXXX")"
+  echo "--- $name" >&2
+  started=$SECONDS status=0
+  (cd "$directory" && timeout --kill-after=30 "$TEST_LIMIT_SECS" "$test") || status=$?
+  took="$((SECONDS - started)) s"
+  if [ "$status" = 77 ] && [ -z "${CI:-}" ]; then
+    skipped=$((skipped + 1))
+    echo "--- $name: SKIPPED after $took" >&2
+  elif [ "$status" = 0 ]; then
+    passed=$((passed + 1))
+    echo "--- $name: ok, $took" >&2
+  else
+    failures+=("$name")
+    echo "--- $name: FAILED with $status after $took; left as it was in $directory" >&2
+    continue
+  fi
+  rm -rf "$directory"
+done
+
+echo "end to end: $passed passed, $skipped skipped, ${#failures[@]} failed ${failures[*]:-}" >&2
+[ "${#failures[@]}" = 0 ] && [ $((passed + skipped)) -gt 0 ]
