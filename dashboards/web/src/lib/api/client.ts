@@ -1,0 +1,130 @@
+// Speaks to the HTTP API of the dashboards crate. Every failure becomes an ApiError with words for people; 401 is
+// announced to `onUnauthorized`, so that the session store can show the login.
+import type {
+  AccessEvent,
+  ClientUse,
+  Finding,
+  FindingDetail,
+  Overview,
+  Paged,
+  Pipeline,
+  Place,
+  RouteUse,
+  TokenDetail,
+  TokenRow,
+  TokenSeries,
+  User,
+} from './types';
+
+const BASE = '/api/v1';
+
+export type Query = Record<string, string | number | undefined | null>;
+
+export class ApiError extends Error {
+  /** The HTTP status; 0 when no answer came. */
+  readonly status: number;
+  /** Seconds to wait, where the server says. */
+  readonly retryAfter: number | undefined;
+
+  constructor(status: number, message: string, retryAfter?: number) {
+    super(message);
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+
+  /** Whether the server could not be reached or is failing, as opposed to having refused. */
+  get away(): boolean {
+    return this.status === 0 || this.status >= 500;
+  }
+}
+
+let unauthorized: () => void = () => {};
+
+/** Says what to do when the session has ended. */
+export function onUnauthorized(handler: () => void): void {
+  unauthorized = handler;
+}
+
+/** The query text of `query`, without what is empty; starts with `?` unless nothing is left. */
+export function queryText(query: Query): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== '') params.set(key, String(value));
+  }
+  const text = params.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+async function problem(response: globalThis.Response): Promise<ApiError> {
+  let message = `The server answered ${response.status}.`;
+  try {
+    const body = (await response.json()) as { title?: string; detail?: string };
+    message = body.detail || body.title || message;
+  } catch {
+    // Not a problem document, for instance a proxy's page: the status has to do.
+  }
+  const retryAfter = Number(response.headers.get('retry-after'));
+  return new ApiError(response.status, message, retryAfter > 0 ? retryAfter : undefined);
+}
+
+async function request<T>(path: string, init: RequestInit, quiet401 = false): Promise<T> {
+  let response: globalThis.Response;
+  try {
+    response = await fetch(BASE + path, { credentials: 'same-origin', ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'The server does not answer.');
+  }
+  if (!response.ok) {
+    if (response.status === 401 && !quiet401) unauthorized();
+    throw await problem(response);
+  }
+  if (response.status === 204) return undefined as T;
+  return (await response.json()) as T;
+}
+
+function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  const init: RequestInit = { headers: { accept: 'application/json' } };
+  if (signal) init.signal = signal;
+  return request(path + queryText(query), init);
+}
+
+const MUTATION = { 'x-tokenwatch-request': '1' };
+
+export const api = {
+  session: () => request<{ user: User }>('/session', {}, true),
+  login: (username: string, password: string) =>
+    request<{ user: User }>(
+      '/session',
+      {
+        method: 'POST',
+        headers: { ...MUTATION, 'content-type': 'application/json' },
+        body: JSON.stringify({ username, password }),
+      },
+      true,
+    ),
+  logout: () => request<void>('/session', { method: 'DELETE', headers: MUTATION }, true),
+
+  overview: (range: string, signal?: AbortSignal) => get<Overview>('/overview', { range }, signal),
+  pipeline: (signal?: AbortSignal) => get<Pipeline>('/pipeline', {}, signal),
+
+  findings: (query: Query, signal?: AbortSignal) => get<Paged<Finding>>('/findings', query, signal),
+  finding: (id: string, signal?: AbortSignal) =>
+    get<FindingDetail>(`/findings/${encodeURIComponent(id)}`, {}, signal),
+  findingEvents: (id: string, query: Query, signal?: AbortSignal) =>
+    get<Paged<AccessEvent>>(`/findings/${encodeURIComponent(id)}/events`, query, signal),
+
+  tokens: (query: Query, signal?: AbortSignal) => get<Paged<TokenRow>>('/tokens', query, signal),
+  token: (id: string, signal?: AbortSignal) =>
+    get<TokenDetail>(`/tokens/${encodeURIComponent(id)}`, {}, signal),
+  tokenSeries: (id: string, query: Query, signal?: AbortSignal) =>
+    get<TokenSeries>(`/tokens/${encodeURIComponent(id)}/series`, query, signal),
+  tokenPlaces: (id: string, query: Query, signal?: AbortSignal) =>
+    get<{ items: Place[] }>(`/tokens/${encodeURIComponent(id)}/geography`, query, signal),
+  tokenRoutes: (id: string, query: Query, signal?: AbortSignal) =>
+    get<{ items: RouteUse[] }>(`/tokens/${encodeURIComponent(id)}/routes`, query, signal),
+  tokenClients: (id: string, query: Query, signal?: AbortSignal) =>
+    get<{ items: ClientUse[] }>(`/tokens/${encodeURIComponent(id)}/clients`, query, signal),
+  tokenEvents: (id: string, query: Query, signal?: AbortSignal) =>
+    get<Paged<AccessEvent>>(`/tokens/${encodeURIComponent(id)}/events`, query, signal),
+};
