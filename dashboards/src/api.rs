@@ -1,0 +1,52 @@
+//! The JSON API under `/api/v1`: one file per page of the console.
+
+mod findings;
+mod input;
+mod live;
+mod overview;
+mod session;
+mod tokens;
+
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use axum::{Json, Router, extract::State};
+
+use crate::auth;
+use crate::limits;
+use crate::state::DashboardState;
+use crate::status::PipelineStatus;
+
+/// Every route. What is not a login needs a session; what is not a live stream is bounded in number and time.
+pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
+    let require_session = from_fn_with_state(state.clone(), auth::require_session);
+    let guard_origin = from_fn_with_state(state.clone(), auth::guard_origin);
+    let bound = from_fn_with_state(state.clone(), limits::bound);
+    let login = get(session::show)
+        .delete(session::end)
+        .route_layer(require_session.clone())
+        .post(session::begin);
+    let pages = Router::new()
+        .route("/overview", get(overview::show))
+        .route("/pipeline", get(pipeline))
+        .route("/findings", get(findings::list))
+        .route("/findings/{id}", get(findings::show))
+        .route("/findings/{id}/events", get(findings::events))
+        .route("/tokens", get(tokens::list))
+        .route("/tokens/{id}", get(tokens::show))
+        .route("/tokens/{id}/series", get(tokens::series))
+        .route("/tokens/{id}/geography", get(tokens::geography))
+        .route("/tokens/{id}/routes", get(tokens::routes))
+        .route("/tokens/{id}/clients", get(tokens::clients))
+        .route("/tokens/{id}/events", get(tokens::events))
+        .route_layer(require_session.clone())
+        .route("/session", login)
+        .route_layer(bound);
+    let live = Router::new()
+        .route("/live", get(live::stream))
+        .route_layer(require_session);
+    pages.merge(live).route_layer(guard_origin)
+}
+
+async fn pipeline(State(state): State<DashboardState>) -> Json<PipelineStatus> {
+    Json(state.pipeline.borrow().clone())
+}
