@@ -10,7 +10,7 @@ scripts() {
   local file files
   mapfile -t files < <(git ls-files .ci/run '*.sh')
   for file in "${files[@]}"; do bash -n "$file"; done
-  python3 -m compileall -q deploy/dev/*.py
+  python3 -m compileall -q deploy/dev/*.py tests/e2e/*.py
   if command -v shellcheck >/dev/null; then
     shellcheck --severity=warning "${files[@]}"
   else
