@@ -17,7 +17,7 @@ use crate::rows::{
 use crate::store::Store;
 
 /// The first pause before another attempt.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest: short enough that recovery is noticed within seconds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -78,20 +78,19 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        self.until_done(|| async { self.insert_once::<R>(table, rows.iter()).await })
+        self.until_done(|| async { self.insert_once::<R>(table, rows).await })
             .await
     }
 
     /// One attempt to insert `rows`.
-    pub(crate) async fn insert_once<'r, R>(
+    pub(crate) async fn insert_once<R>(
         &self,
         table: &'static str,
-        rows: impl ExactSizeIterator<Item = &'r R::Value<'r>>,
+        rows: &[R::Value<'_>],
     ) -> Result<(), StoreError>
     where
-        R: Row + RowWrite + 'r,
+        R: Row + RowWrite,
     {
-        let count = rows.len();
         let started = Instant::now();
         let mut insert = self
             .insert_client()
@@ -102,15 +101,16 @@ impl Store {
             insert.write(row).await?;
         }
         insert.end().await?;
-        self.metrics().inserted(table, count, started.elapsed());
+        self.metrics().inserted(table, rows.len(), started.elapsed());
         Ok(())
     }
 
     /// Repeats `attempt` with growing, jittered pauses while its error may pass.
-    pub(crate) async fn until_done<T>(
-        &self,
-        attempt: impl AsyncFn() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    // `AsyncFn` cannot promise that its futures are `Send`, which tasks that call this need.
+    pub(crate) async fn until_done<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match attempt().await {

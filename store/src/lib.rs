@@ -3,21 +3,34 @@
 //! Everything goes through ClickHouse's HTTP interface, so the engine inside our own binary and a server are one code
 //! path. Nothing else in the workspace knows the `clickhouse` crate or writes SQL.
 
+mod accounts;
+mod checkpoint;
 mod config;
+mod embedded;
 mod error;
 mod insert;
+mod ledger;
 mod metrics;
 mod migrations;
+pub mod queries;
+mod replay;
 mod retention;
+mod rollup;
 mod rows;
 mod state;
 mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
+pub use accounts::SessionRecord;
+pub use checkpoint::{Checkpoint, LoadedCheckpoint, TokenRow};
 pub use config::{
     EmbeddedConfig, EmbeddedSettings, RetentionConfig, StoreConfig, StoreSettings, Target,
 };
+pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use metrics::StoreMetrics;
+pub use replay::StoredSet;
 pub use rows::{
     AuditRow, EventRow, FindingRow, NotificationRow, ResponseRow, SignalRow, SilenceRow, UserRow,
     VerdictRow,

@@ -2,11 +2,13 @@
 //!
 //! A row borrows from the noun that it stores. Columns with a default (`stored_at`, `written_at`) are the server's.
 
+mod blob;
 mod event;
 mod finding;
 mod ledger;
 mod operator;
 
+pub(crate) use blob::Blob;
 pub use event::EventRow;
 pub use finding::{FindingRow, SignalRow};
 pub use ledger::{NotificationRow, ResponseRow};

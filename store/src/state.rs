@@ -49,6 +49,10 @@ impl StateKeeper {
         self.sender.subscribe()
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// ClickHouse answered.
     pub(crate) fn up(&self) {
         let since = self.clock.now();

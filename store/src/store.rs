@@ -7,11 +7,12 @@ use std::time::Duration;
 use clickhouse::{Client, Compression};
 use secrecy::ExposeSecret as _;
 use tokenwatch_model::{AccessEvent, Clock};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{RetentionConfig, StoreSettings, Target};
+use crate::embedded;
 use crate::error::StoreError;
 use crate::metrics::StoreMetrics;
 use crate::migrations;
@@ -31,6 +32,8 @@ struct Inner {
     metrics: StoreMetrics,
     state: StateKeeper,
     cancel: CancellationToken,
+    /// Held while a checkpoint is written; whether the redo log holds nothing that was given up half way.
+    checkpoint_log: Mutex<bool>,
 }
 
 impl Store {
@@ -46,9 +49,21 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let state = StateKeeper::new(clock);
         let client = match &settings.target {
-            Target::Embedded(_) => {
-                drop(tracker.token());
-                return Err(StoreError::EngineStart("only servers so far".to_owned()));
+            Target::Embedded(embedded) => {
+                let endpoint = embedded::start(
+                    embedded,
+                    metrics.clone(),
+                    state.clone(),
+                    tracker,
+                    cancel.clone(),
+                )
+                .await?;
+                Client::default()
+                    .with_url(endpoint.url)
+                    .with_user(embedded::USER)
+                    .with_password(endpoint.password.expose_secret())
+                    // Over loopback, compressing costs more than it saves.
+                    .with_compression(Compression::None)
             }
             Target::Server {
                 url,
@@ -82,6 +97,7 @@ impl Store {
             metrics,
             state,
             cancel,
+            checkpoint_log: Mutex::new(false),
         })))
     }
 
@@ -106,7 +122,6 @@ impl Store {
     }
 
     /// Runs a query whose columns are those of [`EventRow`] (`SELECT ?fields FROM events …`).
-    #[expect(dead_code, reason = "for the query files")]
     pub(crate) async fn fetch_events(
         &self,
         query: clickhouse::query::Query,
@@ -152,6 +167,10 @@ impl Store {
 
     pub(crate) fn state_keeper(&self) -> &StateKeeper {
         &self.0.state
+    }
+
+    pub(crate) fn checkpoint_log(&self) -> &Mutex<bool> {
+        &self.0.checkpoint_log
     }
 
     pub(crate) fn cancel(&self) -> &CancellationToken {
