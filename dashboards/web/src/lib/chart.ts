@@ -22,6 +22,8 @@ export interface ChartSpec {
   episode?: { from: number; to: number };
   /** A moment to mark, in seconds. */
   mark?: { at: number; label: string };
+  /** Names the lines last first, because the last is drawn on top. */
+  topFirst?: boolean;
   /** Compresses large values, so that small ones stay readable beside them. */
   compressed?: boolean;
 }
@@ -36,6 +38,7 @@ export function cssColor(host: Element, name: string): string {
   return color;
 }
 
+const WHOLE_STEPS = [1, 2, 5].flatMap((n) => [1, 10, 100, 1000, 10_000].map((ten) => n * ten)).sort((a, b) => a - b);
 const HOUR = 3600;
 const DAY = 86_400;
 
@@ -91,7 +94,7 @@ function drawMark(spec: ChartSpec, color: (name: string) => string): (plot: uPlo
     ctx.textBaseline = 'top';
     const right = x + ctx.measureText(spec.mark.label).width + 8 * ratio > bbox.left + bbox.width;
     ctx.textAlign = right ? 'right' : 'left';
-    ctx.fillText(spec.mark.label, x + (right ? -5 : 5) * ratio, bbox.top + 2 * ratio);
+    ctx.fillText(spec.mark.label, x + (right ? 6 : -6) * ratio, bbox.top - 15 * ratio);
     ctx.restore();
   };
 }
@@ -128,7 +131,8 @@ export function chartOptions(
   };
   const options: uPlot.Options = {
     ...size,
-    padding: [8, 8, 0, 0],
+    // The name of a mark stands above the plot.
+    padding: [spec.mark === undefined ? 8 : 20, 8, 0, 0],
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), 'Etc/UTC'),
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false, dist: 6 } },
@@ -142,7 +146,7 @@ export function chartOptions(
     },
     axes: [
       { ...axis, values: axisTimes, space: 70, size: 28, grid: { show: false } },
-      { ...axis, values: (_, splits) => splits.map((split) => axisValue(split)), size: 46, space: 34 },
+      yAxis(spec, axis),
     ],
     series: [{}, ...spec.lines.map((line) => seriesOf(line, color))],
     hooks: {
@@ -158,6 +162,20 @@ export function chartOptions(
     ];
   }
   return options;
+}
+
+/** Powers of ten where the scale is compressed: its own minor lines would be a curtain. */
+function yAxis(spec: ChartSpec, axis: uPlot.Axis): uPlot.Axis {
+  const values = (_: uPlot, splits: number[]): string[] => splits.map(axisValue);
+  // Bars count things: there are no halves.
+  const incrs = spec.lines.some((line) => line.bars) ? { incrs: WHOLE_STEPS } : {};
+  if (spec.compressed !== true) return { ...axis, ...incrs, values, size: 46, space: 34 };
+  const splits = (_: uPlot, __: number, ___: number, max: number): number[] => {
+    const powers = [0];
+    for (let power = 1; power <= max; power *= 10) powers.push(power);
+    return powers;
+  };
+  return { ...axis, values, splits, size: 46 };
 }
 
 function axisValue(value: number | null): string {

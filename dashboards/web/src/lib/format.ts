@@ -117,8 +117,9 @@ export function pValue(p: number): string {
   return p < 0.001 ? p.toExponential(0) : figure(p);
 }
 
-/** 93 % */
+/** 93 %; what is not nothing never reads as nothing. */
 export function percent(share: number): string {
+  if (share > 0 && share < 0.005) return '<1 %';
   return `${Math.round(share * 100)} %`;
 }
 

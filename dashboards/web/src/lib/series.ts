@@ -67,21 +67,33 @@ function overviewTimes(overview: Overview, points: { t: string }[]): number[] {
   return steps(seconds(overview.from) - overview.step_s, seconds(overview.to), overview.step_s, anchor);
 }
 
-/** Findings per step, mildest first, each severity on top of the milder ones. The step still running counts too. */
-export function stackedFindings(overview: Overview): { times: number[]; stacked: number[][]; raw: number[][] } {
-  const points = overview.findings;
-  const anchor = points[0] === undefined ? 0 : seconds(points[0].t);
-  const times = steps(
-    seconds(overview.from) - overview.step_s,
-    seconds(overview.to) + overview.step_s,
-    overview.step_s,
-    anchor,
-  );
-  const raw = SEVERITIES.toReversed().map((severity) => valuesAt(times, points, (point) => point[severity]));
-  const stacked: number[][] = [];
-  for (const column of raw) {
-    const below = stacked.at(-1);
-    stacked.push(column.map((value, index) => value + (below?.[index] ?? 0)));
+/** More bars than this are too thin to read. */
+const BARS_LIMIT = 48;
+
+export interface FindingStack {
+  /** The starts of the bars. */
+  times: number[];
+  /** Gravest first: each severity on top of the milder ones, for drawing. */
+  stacked: number[][];
+  /** Gravest first: the severities by themselves, for naming. */
+  raw: number[][];
+}
+
+/** New findings in at most 48 bars over the range; the step still running counts too. */
+export function stackedFindings(overview: Overview): FindingStack {
+  const { step_s: step, findings } = overview;
+  const from = Math.floor(seconds(overview.from) / step) * step;
+  const width = step * Math.max(1, Math.ceil((seconds(overview.to) - from) / step / BARS_LIMIT));
+  const bars = Math.max(1, Math.ceil((seconds(overview.to) - from) / width));
+  const times = Array.from({ length: bars }, (_, bar) => from + bar * width);
+  const raw = SEVERITIES.map(() => times.map(() => 0));
+  for (const point of findings) {
+    const bar = Math.max(0, Math.floor((seconds(point.t) - from) / width));
+    SEVERITIES.forEach((severity, row) => {
+      const counts = raw[row];
+      if (counts?.[bar] !== undefined) counts[bar] += point[severity];
+    });
   }
+  const stacked = raw.map((_, row) => times.map((_, bar) => raw.slice(row).reduce((sum, counts) => sum + (counts[bar] ?? 0), 0)));
   return { times, stacked, raw };
 }

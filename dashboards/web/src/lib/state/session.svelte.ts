@@ -1,6 +1,9 @@
-// Who is logged in.
+// Who is logged in. The cookie is out of reach of scripts, so a hint that there was a login is kept beside it: without
+// one the server need not be asked, and a first visit causes no refused request.
 import { api, ApiError, onUnauthorized } from '../api/client';
 import type { User } from '../api/types';
+
+const HINT = 'tokenwatch.session';
 
 type State = 'asking' | 'out' | 'in' | 'away';
 
@@ -14,6 +17,7 @@ class Session {
 
   /** Asks the server; `away` when it does not answer. */
   async ask(): Promise<void> {
+    if (!hinted()) return this.#ended();
     try {
       this.#begun((await api.session()).user);
     } catch (error) {
@@ -34,11 +38,30 @@ class Session {
   #begun(user: User): void {
     this.user = user;
     this.state = 'in';
+    hint(true);
   }
 
   #ended(): void {
     this.user = undefined;
     this.state = 'out';
+    hint(false);
+  }
+}
+
+function hinted(): boolean {
+  try {
+    return localStorage.getItem(HINT) !== null;
+  } catch {
+    return true; // Storage is blocked: the server has to say.
+  }
+}
+
+function hint(loggedIn: boolean): void {
+  try {
+    if (loggedIn) localStorage.setItem(HINT, '1');
+    else localStorage.removeItem(HINT);
+  } catch {
+    // Storage is blocked: every visit asks the server.
   }
 }
 

@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest';
+
+import type { FindingDetail, Notification, Response } from '../src/lib/api/types';
+import { jsonTokens } from '../src/lib/json';
+import { judgePlaces } from '../src/lib/places';
+import { responseState, timelineOf } from '../src/lib/timeline';
+import { finding } from './finding';
+
+function notification(change: Partial<Notification>): Notification {
+  return {
+    id: 'n',
+    finding_id: 'fnd_a',
+    receiver: 'soc',
+    channel: 'slack',
+    severity: 'high',
+    at: '2026-11-22T06:42:01.000Z',
+    attempts: 1,
+    result: 'sent',
+    ...change,
+  };
+}
+
+function response(change: Partial<Response>): Response {
+  return {
+    id: 'r',
+    finding_id: 'fnd_a',
+    token_id: 'tok_a',
+    action: 'revoke',
+    target: 'gateway',
+    mode: 'enforce',
+    at: '2026-11-22T06:42:02.000Z',
+    result: 'delivered',
+    ...change,
+  };
+}
+
+function detail(change: Partial<FindingDetail>): FindingDetail {
+  return {
+    finding: finding(),
+    series: { step_s: 60, points: [], band: [] },
+    signals: [],
+    notifications: [],
+    responses: [],
+    related: [],
+    ...change,
+  };
+}
+
+test('steps are told in order of time', () => {
+  const steps = timelineOf(detail({ responses: [response({})], notifications: [notification({})] }));
+  expect(steps.map((step) => step.what)).toEqual([
+    'First call of the episode',
+    'Detected',
+    'Notified',
+    'Revoke confirmed',
+  ]);
+  expect(steps[1]?.detail).toBe('2 min after the first call');
+});
+
+test('that a message was begun is told only while its end is unknown', () => {
+  const begun = notification({ result: 'sending', at: '2026-11-22T06:42:00.500Z' });
+  expect(timelineOf(detail({ notifications: [begun] })).map((step) => step.what)).toContain('Notification begun');
+  const ended = timelineOf(detail({ notifications: [begun, notification({})] }));
+  expect(ended.map((step) => step.what)).not.toContain('Notification begun');
+});
+
+test('a confirmed revocation outlasts later words', () => {
+  const later = response({ id: 'r2', result: 'withheld', at: '2026-11-22T07:00:00.000Z' });
+  expect(responseState([response({}), later])?.label).toBe('Revoked');
+  expect(responseState([later])?.label).toBe('Revocation withheld');
+  expect(responseState([])).toBeUndefined();
+});
+
+test('networks outside the habits are new, and come first', () => {
+  const place = { calls: 10, failures: 0, first_seen: '', last_seen: '' };
+  const profile = {
+    token_id: 'tok_a',
+    first_seen: '',
+    last_seen: '',
+    baseline_days: 20,
+    mature: true,
+    weekday_hourly: [],
+    weekend_hourly: [],
+    peaks: [],
+    places: [{ country: 'DE', asn: 3320, first_seen: '', last_seen: '' }],
+  };
+  const places = [
+    { ...place, country: 'DE', asn: 3320, calls: 900 },
+    { ...place, country: 'BR', asn: 28573 },
+  ];
+  expect(judgePlaces(places, profile).map((judged) => [judged.country, judged.known])).toEqual([
+    ['BR', false],
+    ['DE', true],
+  ]);
+  expect(judgePlaces(places, null).every((judged) => judged.known === undefined)).toBe(true);
+});
+
+test('pieces of JSON add up to the text they were cut from', () => {
+  const text = JSON.stringify({ a: 'x"\\y', 'b:c': [1, -2.5e3, true, null], nested: { tfn: 'true' } }, null, 2);
+  const tokens = jsonTokens(text);
+  expect(tokens.map((token) => token.text).join('')).toBe(text);
+  expect(tokens.filter((token) => token.kind === 'key').map((token) => token.text)).toEqual([
+    '"a"',
+    '"b:c"',
+    '"nested"',
+    '"tfn"',
+  ]);
+});
