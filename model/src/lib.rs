@@ -15,6 +15,7 @@ mod latency;
 mod ledger;
 mod origin;
 mod outcome;
+mod owned;
 mod profile;
 mod secret;
 mod severity;
