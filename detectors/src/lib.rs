@@ -1,1 +1,56 @@
-//! placeholder
+//! From access events to signals and findings: the engine that learns what is normal for every token.
+//!
+//! Pure: no I/O, no clock, no threads. Only event time exists, so live traffic, replays and tests run the same code, and
+//! the same events give the same findings in batches of any size. [`Engine::process`] takes decoded events,
+//! [`Engine::checkpoint`] gives what changed, and [`Engine::restore`] goes on from there as if nothing had happened.
+//!
+//! How it hangs together: [`Engine`] admits an event by its stream's clock, moves its token's own time on, lets each
+//! detector look at it, and hands hits to the token's case, which weighs evidence and keeps episodes.
+
+mod calendar;
+mod case;
+mod config;
+mod contest;
+mod detect;
+mod engine;
+mod episode;
+mod event_clock;
+mod failures;
+mod fleet;
+mod habit;
+mod hit;
+mod log_count;
+mod places;
+mod policy;
+mod profile;
+mod rate;
+mod risk;
+mod route_pattern;
+mod samples;
+mod settings;
+mod stats;
+mod token;
+mod token_table;
+mod wording;
+
+use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
+
+pub use config::{
+    AllowConfig, DetectorMode, DetectorsConfig, FailureBurstConfig, NewGeographyConfig,
+    OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
+};
+pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
+pub use settings::DetectorSettings;
+
+/// A fixed hash of a text, the same on every run.
+fn hash_text(text: &str) -> u64 {
+    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
+/// A fixed hash of an address.
+fn hash_ip(ip: IpAddr) -> u64 {
+    foldhash::quality::FixedState::default().hash_one(ip)
+}

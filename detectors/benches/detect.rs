@@ -1,0 +1,4 @@
+//! How many decoded events the engine takes per second.
+fn main() {
+    divan::main();
+}

@@ -1,0 +1,375 @@
+//! What an operator writes below `[detectors]`. [`DetectorsConfig::validate`] turns it into
+//! [`DetectorSettings`](crate::DetectorSettings) or says everything that is wrong with it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::{Detector, Problem, Problems};
+
+use crate::policy::Policies;
+use crate::settings::{self, DetectorSettings};
+
+/// The `[detectors]` table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetectorsConfig {
+    /// Tokens whose habits are kept; beyond it the one that was silent longest is forgotten.
+    pub max_tokens: u32,
+    /// Tokens with evidence against them that are kept at once.
+    pub max_cases: u32,
+    /// How far behind the newest event of its gateway an event may come without counting as late.
+    #[serde(with = "humantime_serde")]
+    pub allowed_lateness: Duration,
+    /// An event further ahead of its stream than this, while the stream is busy, is quarantined.
+    #[serde(with = "humantime_serde")]
+    pub future_limit: Duration,
+    /// Days of use before a habit may lead to findings of its own.
+    pub mature_days: u16,
+    /// Calls before a habit may lead to signals.
+    pub min_calls: u32,
+    /// Probability, per token, day and stream, at which a habit is broken enough for a signal.
+    pub alpha_signal: f64,
+    /// The same for a finding.
+    pub alpha_finding: f64,
+    /// Probability under the hour's expectation that both need.
+    pub alpha_now: f64,
+    /// Volume.
+    pub rate_spike: RateSpikeConfig,
+    /// Place.
+    pub new_geography: NewGeographyConfig,
+    /// Failures.
+    pub failure_burst: FailureBurstConfig,
+    /// Policy.
+    pub out_of_scope: OutOfScopeConfig,
+    /// Other modes for single tokens or consumers; the first that matches counts.
+    pub overrides: Vec<OverrideConfig>,
+}
+
+/// What a detector may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetectorMode {
+    /// Nothing. Habits are learned all the same, so that it can be switched on.
+    Off,
+    /// Signals and evidence, but no findings of its own.
+    Signal,
+    /// Everything.
+    #[default]
+    On,
+}
+
+/// `[detectors.rate_spike]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateSpikeConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Fewer calls than this in 10 s, 1 min, 10 min, 1 h, 1 d never matter.
+    pub floors: [u32; 5],
+    /// Nor do fewer than this many times the expected.
+    pub ratios: [f64; 5],
+}
+
+/// `[detectors.new_geography]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewGeographyConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Days over which a token's places are learned before a new one counts.
+    pub learn_days: u16,
+    /// Calls over which they are learned.
+    pub learn_calls: u32,
+    /// Surprise, in decibans, from which a new place is a signal.
+    pub signal_db: f64,
+    /// Surprise from which a new country is a finding.
+    pub finding_db: f64,
+    /// Calls from old and new place no further apart than this are concurrent use.
+    #[serde(with = "humantime_serde")]
+    pub alternation_window: Duration,
+}
+
+/// `[detectors.failure_burst]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FailureBurstConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Fewer failed calls than this in 1 min, 10 min, 1 h, 1 d never matter.
+    pub floors: [u32; 4],
+    /// Nor do fewer than this many times the expected.
+    pub ratios: [f64; 4],
+    /// Share of the token's calls that must fail.
+    pub min_share: f64,
+    /// And how many times the token's usual share.
+    pub share_ratio: f64,
+    /// Different paths that a burst of 404 must touch.
+    pub distinct_paths: u32,
+    /// Failed calls in 1 (with the minute before), 10, 60 minutes, 1 day that need no habit to be a burst.
+    pub blatant: [u32; 4],
+    /// Share of the token's calls that must fail for that.
+    pub blatant_share: f64,
+    /// While this share of the active tokens fails, it is an outage, and bursts are held back.
+    pub common_mode_share: f64,
+    /// But only if at least this many tokens fail.
+    pub common_mode_tokens: u32,
+}
+
+/// `[detectors.out_of_scope]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutOfScopeConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Routes that make a call out of scope grave.
+    pub privileged: Vec<String>,
+    /// What consumers and tokens may call. One without any policy may call everything.
+    pub policies: Vec<PolicyConfig>,
+    /// What OAuth scopes allow, for tokens without a policy of their own.
+    pub scopes: Vec<ScopeConfig>,
+}
+
+/// `[[detectors.out_of_scope.policies]]`: several that name the same token add up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Consumers by name.
+    pub consumers: Vec<String>,
+    /// Tokens by `tok_…` or by the gateway's name of the credential.
+    pub tokens: Vec<String>,
+    /// What they may call; nothing if empty.
+    pub allow: Vec<AllowConfig>,
+}
+
+/// Methods and routes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AllowConfig {
+    /// HTTP methods; every one if empty.
+    pub methods: Vec<String>,
+    /// Path patterns such as `/v1/orders/{id}` and `/v1/orders/{*rest}`, or names of the gateway's routes.
+    pub routes: Vec<String>,
+}
+
+/// `[[detectors.out_of_scope.scopes]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScopeConfig {
+    /// The scope as the token carries it.
+    pub scope: String,
+    /// What it allows.
+    pub allow: Vec<AllowConfig>,
+}
+
+/// `[[detectors.overrides]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideConfig {
+    /// The detector.
+    pub detector: Detector,
+    /// For this consumer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
+    /// For this token, by `tok_…` or the gateway's name of the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What it may do there.
+    pub mode: DetectorMode,
+}
+
+impl Default for DetectorsConfig {
+    fn default() -> Self {
+        Self {
+            max_tokens: 2_000_000,
+            max_cases: 100_000,
+            allowed_lateness: Duration::from_secs(10),
+            future_limit: Duration::from_mins(5),
+            mature_days: 7,
+            min_calls: 50,
+            alpha_signal: 1e-3,
+            alpha_finding: 2e-6,
+            alpha_now: 1e-6,
+            rate_spike: RateSpikeConfig::default(),
+            new_geography: NewGeographyConfig::default(),
+            failure_burst: FailureBurstConfig::default(),
+            out_of_scope: OutOfScopeConfig::default(),
+            overrides: Vec::new(),
+        }
+    }
+}
+
+impl Default for RateSpikeConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            floors: [10, 10, 20, 40, 200],
+            ratios: [12.0, 10.0, 3.0, 2.0, 2.0],
+        }
+    }
+}
+
+impl Default for NewGeographyConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            learn_days: 7,
+            learn_calls: 10,
+            signal_db: 15.0,
+            finding_db: 25.0,
+            alternation_window: Duration::from_mins(10),
+        }
+    }
+}
+
+impl Default for FailureBurstConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            floors: [10, 15, 25, 60],
+            ratios: [4.0, 3.0, 3.0, 2.5],
+            min_share: 0.2,
+            share_ratio: 5.0,
+            distinct_paths: 5,
+            blatant: [20, 30, 50, 120],
+            blatant_share: 0.5,
+            common_mode_share: 0.25,
+            common_mode_tokens: 10,
+        }
+    }
+}
+
+impl Default for OutOfScopeConfig {
+    fn default() -> Self {
+        let privileged = ["/admin/{*rest}", "/{version}/admin/{*rest}", "/internal/{*rest}"];
+        Self {
+            mode: DetectorMode::On,
+            privileged: privileged.map(str::to_owned).to_vec(),
+            policies: Vec::new(),
+            scopes: Vec::new(),
+        }
+    }
+}
+
+impl DetectorsConfig {
+    /// The settings, or every problem, with key paths below `prefix`.
+    pub fn validate(&self, prefix: &str) -> Result<DetectorSettings, Vec<Problem>> {
+        let mut problems = Problems::at(prefix);
+        self.check_engine(&mut problems);
+        self.check_counts(&mut problems);
+        for (index, entry) in self.overrides.iter().enumerate() {
+            if entry.consumer.is_some() == entry.token.is_some() {
+                problems.add(
+                    format!("overrides[{index}]"),
+                    "name either a consumer or a token",
+                );
+            }
+        }
+        let policies = Policies::compile(&self.out_of_scope, &mut problems);
+        problems.into_result(|| settings::from_valid(self, policies))
+    }
+
+    fn check_engine(&self, problems: &mut Problems) {
+        if self.max_tokens < 16 {
+            problems.add("max_tokens", "must be at least 16");
+        }
+        if self.max_cases < 16 {
+            problems.add("max_cases", "must be at least 16");
+        }
+        if self.allowed_lateness > Duration::from_hours(1) {
+            problems.add("allowed_lateness", "must be at most 1h");
+        }
+        if self.future_limit < Duration::from_secs(10) {
+            problems.add("future_limit", "must be at least 10s");
+        }
+        for (key, alpha) in [
+            ("alpha_signal", self.alpha_signal),
+            ("alpha_finding", self.alpha_finding),
+            ("alpha_now", self.alpha_now),
+        ] {
+            if !(1e-12..=0.1).contains(&alpha) {
+                problems.add(key, "must lie between 1e-12 and 0.1");
+            }
+        }
+        if self.alpha_finding > self.alpha_signal {
+            problems.add("alpha_finding", "must not be above alpha_signal");
+        }
+    }
+
+    fn check_counts(&self, problems: &mut Problems) {
+        let rate = self.rate_spike.ratios.iter().map(|ratio| ("rate_spike.ratios", ratio));
+        let burst = self.failure_burst.ratios.iter().map(|ratio| ("failure_burst.ratios", ratio));
+        for (key, ratio) in rate.chain(burst) {
+            if !(1.0..=1e6).contains(ratio) {
+                problems.add(key, "every ratio must lie between 1 and 1,000,000");
+            }
+        }
+        let floors = [
+            ("rate_spike.floors", &self.rate_spike.floors[..]),
+            ("failure_burst.floors", &self.failure_burst.floors[..]),
+            ("failure_burst.blatant", &self.failure_burst.blatant[..]),
+        ];
+        for (key, values) in floors {
+            if values.contains(&0) {
+                problems.add(key, "every count must be at least 1");
+            }
+        }
+        for (key, share) in [
+            ("failure_burst.min_share", self.failure_burst.min_share),
+            ("failure_burst.blatant_share", self.failure_burst.blatant_share),
+            ("failure_burst.common_mode_share", self.failure_burst.common_mode_share),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                problems.add(key, "must lie between 0 and 1");
+            }
+        }
+        if self.new_geography.finding_db < self.new_geography.signal_db {
+            problems.add("new_geography.finding_db", "must not be below signal_db");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<DetectorSettings, Vec<String>> {
+        let config: DetectorsConfig = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
+        config
+            .validate("detectors")
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_default_is_valid_and_survives_toml() {
+        let config = DetectorsConfig::default();
+        let text = toml::to_string(&config).expect("serialises");
+        assert_eq!(toml::from_str::<DetectorsConfig>(&text), Ok(config));
+        assert!(check("").is_ok());
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_its_path() {
+        let problems = check(
+            "max_tokens = 0\nalpha_signal = 2.0\n[failure_burst]\nmin_share = 3.0\n\
+             [[overrides]]\ndetector = \"rate_spike\"\nmode = \"off\"\n\
+             [[out_of_scope.policies]]\nconsumers = [\"a\"]\nallow = [{ routes = [\"/v1/{id\"] }]\n",
+        )
+        .expect_err("invalid");
+        let paths: Vec<_> = problems.iter().filter_map(|p| p.split(':').next()).collect();
+        assert_eq!(
+            paths,
+            [
+                "detectors.max_tokens",
+                "detectors.alpha_signal",
+                "detectors.failure_burst.min_share",
+                "detectors.overrides[0]",
+                "detectors.out_of_scope.policies[0].allow[0].routes[0]",
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        assert!(check("[rate_spike]\nmoed = \"off\"").is_err());
+    }
+}

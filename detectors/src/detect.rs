@@ -1,0 +1,20 @@
+//! The detectors: each looks at one event of one token and says whether it is a hit. One file, one variant of
+//! [`tokenwatch_model::Detector`], one call in [`crate::Engine`], one folder of scenarios, one page of documentation.
+
+pub(crate) mod failure_burst;
+pub(crate) mod new_geography;
+pub(crate) mod out_of_scope;
+pub(crate) mod rate_spike;
+
+use crate::habit::Judgement;
+
+/// Weight of a broken habit in decibans: 20 at one in a thousand, 30 at one in ten million and beyond.
+fn habit_db(judgement: &Judgement) -> f64 {
+    let nines = -libm::log10(judgement.p_value());
+    (20.0 + 2.5 * (nines - 3.0)).clamp(10.0, 30.0)
+}
+
+/// The start of the window of `width_s` that lies `age` windows before that of `newest_s`.
+fn window_start(newest_s: i64, width_s: i64, age: i64) -> tokenwatch_model::Timestamp {
+    tokenwatch_model::Timestamp::from_secs((newest_s.div_euclid(width_s) - age) * width_s)
+}

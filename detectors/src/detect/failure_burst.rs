@@ -1,0 +1,286 @@
+//! `failure_burst`: more refused calls (401, 403), or more calls to what does not exist (404), than this token has at its
+//! worst.
+//!
+//! Catches guessing, probing and enumeration with one token, from its first minute on: a blatant burst needs no habit.
+//! Misses a probe slower than the floors. Its main false positive is a client released with a wrong path or an expired
+//! credential; the latter is recognised and says so. 429 and 5xx never count, and while a quarter of the active tokens
+//! fails nothing fires. Bytes per token: 232 for each kind of failure, from the first one on.
+
+use tokenwatch_model::{AccessEvent, Severity};
+
+use super::{habit_db, window_start};
+use crate::failures::{FailureKind, Failures};
+use crate::habit::{FAILURE_WIDTHS, Judgement};
+use crate::hash_text;
+use crate::hit::{FailureStory, Heat, Hit, QUIET_S, Story, Tier};
+use crate::settings::DetectorSettings;
+use crate::token::{Maturity, Token};
+
+/// Weight of a retried expired credential, of a blatant burst without a habit to compare with.
+const RETRY_DB: f64 = 5.0;
+const BLATANT_DB: f64 = 20.0;
+/// Evidence of a habit that is not a week old.
+const YOUNG_DB: f64 = 12.0;
+/// Alone it is medium from this many times the token's own worst and of the floor; below it is low.
+const MEDIUM_ABOVE_PEAK: f64 = 4.0;
+const MEDIUM_ABOVE_FLOOR: f64 = 3.0;
+/// All calls of the window failed, but for rounding.
+const ALL: f64 = 0.999;
+
+/// Counts the call for the streams, and as a failure if it is one; a hit if a window broke the habit or is blatant.
+/// `common_mode` says whether so much of the fleet fails that this token is not to blame.
+pub(crate) fn observe(
+    token: &mut Token,
+    event: &AccessEvent<'_>,
+    common_mode: impl Fn() -> bool,
+    settings: &DetectorSettings,
+) -> Option<Hit> {
+    let newest = token.newest;
+    let kind = FailureKind::of(event.outcome);
+    if let Some(kind) = kind
+        && token.failures[kind as usize].is_none()
+    {
+        token.failures[kind as usize] = Some(Box::new(Failures::begin(newest)));
+    }
+    for failures in token.failures.iter_mut().flatten() {
+        failures.count_call(newest, event.ts);
+    }
+    let kind = kind?;
+    note(token, kind, event);
+    let mut strongest: Option<Hit> = None;
+    for (index, width) in FAILURE_WIDTHS.into_iter().enumerate() {
+        let age = newest.as_secs().div_euclid(width) - event.ts.as_secs().div_euclid(width);
+        let failures = token.failures[kind as usize].as_mut()?;
+        let Some(count) = failures.scales[index].add(age) else {
+            continue;
+        };
+        if failures.scales[index].is_stale() {
+            arm(token, kind, index, settings);
+        }
+        let failures = token.failures[kind as usize].as_mut()?;
+        if !failures.scales[index].trips(count) {
+            continue;
+        }
+        if common_mode() {
+            failures.taint();
+            failures.scales[index].arm(look_again(count));
+            continue;
+        }
+        if let Some(hit) = judge(token, kind, index, age, settings)
+            && strongest.as_ref().is_none_or(|best| (hit.tier, hit.size) > (best.tier, best.size))
+        {
+            strongest = Some(hit);
+        }
+    }
+    strongest
+}
+
+/// The count in the newest window at `index`: what keeps an episode going.
+pub(crate) fn heat(token: &Token, kind: FailureKind, index: u8) -> u32 {
+    token.failures[kind as usize]
+        .as_ref()
+        .map_or(0, |failures| failures.scales[usize::from(index)].count(0))
+}
+
+/// Remembers where the failure came from and went to.
+fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
+    let path = event.http.path.as_deref().or(event.http.route.as_deref()).unwrap_or("");
+    let place = event.http.route.as_deref().unwrap_or(path);
+    let agent = event.client.user_agent.as_deref().unwrap_or("");
+    let address = event.client.ip.map_or(0, crate::hash_ip);
+    let cause = hash_text(place) ^ hash_text(agent).rotate_left(21) ^ address.rotate_left(42);
+    // The lowest bit says whether it was a 401: another status is another cause.
+    let status = u32::from(event.http.status == Some(401));
+    if let Some(failures) = token.failures[kind as usize].as_mut() {
+        failures.note(hash_text(path), (cause >> 32) as u32 & !1 | status);
+    }
+}
+
+fn arm(token: &mut Token, kind: FailureKind, index: usize, settings: &DetectorSettings) {
+    let maturity = token.maturity(settings);
+    let days = f64::from(token.days);
+    let Some(failures) = token.failures[kind as usize].as_mut() else {
+        return;
+    };
+    // The shortest window counts together with the one before, so half of its threshold has to be looked at.
+    let blatant = settings.failure.blatant[index];
+    let mut trip = if index == 0 { blatant.div_ceil(2) } else { blatant };
+    if maturity > Maturity::New {
+        let basis = failures.basis(FAILURE_WIDTHS[index], days);
+        let spec = &settings.failure_scales[index];
+        let table = &settings.signal_quantiles;
+        trip = trip.min(failures.scales[index].trip_count(spec, &basis, table));
+    }
+    failures.scales[index].arm(trip);
+}
+
+const fn look_again(count: u32) -> u32 {
+    let step = count / 10;
+    count.saturating_add(if step == 0 { 1 } else { step })
+}
+
+/// What a window shows.
+struct Window {
+    judgement: Judgement,
+    share: f64,
+    usual_share: f64,
+    distinct_paths: u32,
+    single_cause: bool,
+    /// Calls and failures that count for blatancy: the shortest window together with the one before.
+    blatant_count: u32,
+    blatant_share: f64,
+}
+
+fn window(failures: &Failures, index: usize, age: i64, days: f64, settings: &DetectorSettings) -> Window {
+    let scale = &failures.scales[index];
+    let basis = failures.basis(FAILURE_WIDTHS[index], days);
+    let count = scale.count(age);
+    let share = |count: u32, calls: u32| f64::from(count) / f64::from(calls.max(count).max(1));
+    let (blatant_count, blatant_calls) = if index == 0 {
+        (scale.count(0) + scale.count(1), failures.calls(0, 0) + failures.calls(0, 1))
+    } else {
+        (count, failures.calls(index, age))
+    };
+    Window {
+        judgement: scale.judge(&settings.failure_scales[index], &basis, count),
+        share: share(count, failures.calls(index, age)),
+        usual_share: failures.usual_share(),
+        distinct_paths: failures.distinct_paths(index),
+        single_cause: failures.has_single_cause(),
+        blatant_count,
+        blatant_share: share(blatant_count, blatant_calls),
+    }
+}
+
+/// Judges a count that tripped, and sets the count at which to look again.
+fn judge(
+    token: &mut Token,
+    kind: FailureKind,
+    index: usize,
+    age: i64,
+    settings: &DetectorSettings,
+) -> Option<Hit> {
+    let maturity = token.maturity(settings);
+    let days = f64::from(token.days);
+    let failures = token.failures[kind as usize].as_mut()?;
+    let window = window(failures, index, age, days, settings);
+    let count = window.judgement.count;
+    let Some((tier, blatant)) = decide(&window, kind, index, maturity, settings) else {
+        failures.scales[index].arm(look_again(count));
+        return None;
+    };
+    if tier == Tier::Finding {
+        failures.taint();
+        failures.scales[index].arm(count.saturating_mul(2));
+    } else {
+        failures.scales[index].arm(count.saturating_add((count / 4).max(1)));
+    }
+    Some(hit(token, kind, index, age, window, (tier, blatant), settings))
+}
+
+/// Whether the window is a hit, of which tier, and whether it needed no habit.
+fn decide(
+    window: &Window,
+    kind: FailureKind,
+    index: usize,
+    maturity: Maturity,
+    settings: &DetectorSettings,
+) -> Option<(Tier, bool)> {
+    let limits = &settings.failure;
+    let judgement = &window.judgement;
+    if kind == FailureKind::NotFound && window.distinct_paths < limits.distinct_paths {
+        return None;
+    }
+    let unusual_share = window.share >= limits.share_ratio * window.usual_share;
+    let habit = maturity > Maturity::New
+        && unusual_share
+        && window.share >= limits.min_share
+        && judgement.count >= settings.failure_scales[index].floor
+        && judgement.p_now <= settings.alpha_now
+        && judgement.p_habit <= settings.alpha_signal;
+    let blatant = window.blatant_count >= limits.blatant[index]
+        && window.blatant_share >= limits.blatant_share
+        && (maturity < Maturity::Mature || (habit && unusual_share));
+    if habit && maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding {
+        Some((Tier::Finding, false))
+    } else if blatant {
+        Some((Tier::Finding, true))
+    } else {
+        habit.then_some((Tier::Signal, false))
+    }
+}
+
+fn hit(
+    token: &Token,
+    kind: FailureKind,
+    index: usize,
+    age: i64,
+    window: Window,
+    (tier, blatant): (Tier, bool),
+    settings: &DetectorSettings,
+) -> Hit {
+    let width_s = FAILURE_WIDTHS[index];
+    let only_401 = token.failures[kind as usize].as_ref().is_some_and(|f| f.is_only_401());
+    let retry_loop = kind == FailureKind::Denied
+        && only_401
+        && window.single_cause
+        && window.share >= ALL;
+    let judgement = window.judgement;
+    let above_floor = f64::from(judgement.count) / f64::from(settings.failure_scales[index].floor);
+    let grave = if blatant {
+        !window.single_cause
+    } else {
+        judgement.above_peak() >= MEDIUM_ABOVE_PEAK && above_floor >= MEDIUM_ABOVE_FLOOR
+    };
+    let severity = if tier == Tier::Finding && grave && !retry_loop {
+        Severity::Medium
+    } else {
+        Severity::Low
+    };
+    let young = token.active_days < settings.mature_days;
+    let evidence_db = match (retry_loop, blatant, young) {
+        (true, _, _) => RETRY_DB,
+        (_, true, true) => BLATANT_DB,
+        (_, true, false) => habit_db(&judgement).max(BLATANT_DB),
+        (_, false, true) => YOUNG_DB,
+        (_, false, false) => habit_db(&judgement),
+    };
+    Hit {
+        tier,
+        severity,
+        evidence_db,
+        hard: false,
+        size: f64::from(judgement.count) / f64::from(settings.failure_scales[index].floor),
+        window_start: window_start(token.newest.as_secs(), width_s, age),
+        quiet_s: QUIET_S.max(2 * width_s),
+        heat: Some(Heat { scale: index as u8, half: judgement.count / 2 }),
+        story: Story::Failures(FailureStory {
+            kind,
+            judgement,
+            width_s,
+            baseline_days: u32::from(token.active_days),
+            share: window.share,
+            usual_share: window.usual_share,
+            distinct_paths: window.distinct_paths,
+            retry_loop,
+            blatant,
+        }),
+    }
+}
+
+/// Whether the event belongs to an episode of this kind.
+pub(crate) fn belongs(event: &AccessEvent<'_>, kind: FailureKind) -> bool {
+    FailureKind::of(event.outcome) == Some(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_again_always_moves_on() {
+        assert_eq!(look_again(3), 4);
+        assert_eq!(look_again(100), 110);
+        assert_eq!(look_again(u32::MAX), u32::MAX);
+    }
+}

@@ -1,0 +1,35 @@
+//! `out_of_scope`: calls that policy does not allow this token to make.
+//!
+//! Deterministic: the first call fires, each one counts, and whether the gateway let it through is told apart. Misses
+//! whatever the policy allows. Its main false positive is a policy that is older than the client. Needs no history and
+//! keeps no state per token.
+
+use tokenwatch_model::{AccessEvent, Severity, TokenUse};
+
+use crate::hit::{Hit, QUIET_S, ScopeStory, Story, Tier};
+use crate::samples;
+use crate::settings::DetectorSettings;
+
+/// Weight of a forbidden call, and of one to a privileged route.
+const FORBIDDEN_DB: f64 = 30.0;
+const PRIVILEGED_DB: f64 = 35.0;
+
+/// A hit if policy does not allow the call.
+pub(crate) fn observe(
+    event: &AccessEvent<'_>,
+    token: &TokenUse<'_>,
+    settings: &DetectorSettings,
+) -> Option<Hit> {
+    let violation = settings.policies.violation(event, token)?;
+    Some(Hit {
+        tier: Tier::Finding,
+        severity: if violation.privileged { Severity::High } else { Severity::Medium },
+        evidence_db: if violation.privileged { PRIVILEGED_DB } else { FORBIDDEN_DB },
+        hard: true,
+        size: 1.0,
+        window_start: event.ts,
+        quiet_s: QUIET_S,
+        heat: None,
+        story: Story::Scope(ScopeStory::new(samples::call(event), violation)),
+    })
+}

@@ -1,0 +1,315 @@
+//! Event time: how far each stream of events has got, which events are late, and which cannot be believed.
+//!
+//! A stream is a partition or a file; its nodes are the gateways that write to it. A node's watermark is its newest event
+//! minus the allowed lateness; a stream's is the least of its active nodes'. A node is idle once the others have advanced
+//! a minute without it: by event time, never by the wall clock. What is decided about a token rests on the token's own
+//! events; watermarks only count late events and end episodes.
+//!
+//! An event far ahead of its stream is either the first after a silence or comes from a gateway whose clock is wrong.
+//! Silence is plausible if the last 64 events took as long as the jump. Otherwise the event is quarantined until others
+//! confirm the new time: three in a row from two gateways (or from the only one), or 64 in a row.
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::{Origin, Timestamp};
+
+use crate::token::micros;
+
+/// Events over which a stream's pace is measured.
+const PACE_EVENTS: usize = 64;
+/// Streams kept apart; later ones share the last. 1,024 partitions of 64 nodes are 3 MB.
+const MAX_STREAMS: usize = 1_024;
+/// Nodes kept apart within a stream; later ones share the last.
+const MAX_NODES: usize = 64;
+/// Suspicious events in a row that confirm a jump.
+const CONFIRMATIONS: u32 = 3;
+/// Progress of any node after which those that stood still for all of it, and for the same before, are idle.
+const IDLE_MICROS: i64 = 60_000_000;
+/// How often the watermark is acted upon.
+const TICK_MICROS: i64 = 10_000_000;
+
+/// The clocks of all streams.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct EventClock {
+    streams: Vec<Stream>,
+    /// Index of the stream of the last event: most come in runs.
+    last: usize,
+    overflowed: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stream {
+    topic: String,
+    partition: i32,
+    nodes: Vec<Node>,
+    last_node: usize,
+    /// The newest believable time, and what it was at each of the last 64 events.
+    #[serde(with = "micros")]
+    newest: Timestamp,
+    pace: Vec<i64>,
+    pace_at: usize,
+    suspects: Suspects,
+    /// Watermark at the last tick.
+    ticked: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Node {
+    name: String,
+    #[serde(with = "micros")]
+    newest: Timestamp,
+    /// Generations of idleness: active in the running minute of progress, in the one before.
+    seen: [bool; 2],
+    /// Its time when the running minute of progress began.
+    began: i64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Suspects {
+    in_a_row: u32,
+    first_node: usize,
+    several_nodes: bool,
+}
+
+/// What the clock makes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It counts. `tick` is set when its stream's watermark has moved on by ten seconds.
+    Live {
+        stream: u32,
+        late: bool,
+        tick: Option<Timestamp>,
+    },
+    /// Its time cannot be believed.
+    Quarantined,
+}
+
+impl EventClock {
+    /// Takes note of an event.
+    pub(crate) fn admit(
+        &mut self,
+        origin: &Origin<'_>,
+        ts: Timestamp,
+        lateness_micros: i64,
+        future_micros: i64,
+    ) -> Admission {
+        let index = self.stream_of(origin, ts);
+        let stream = &mut self.streams[index];
+        let node = stream.node_of(origin.gateway.as_deref().unwrap_or(""), ts);
+        if stream.is_suspicious(ts, future_micros) && !stream.confirms(node) {
+            return Admission::Quarantined;
+        }
+        stream.suspects = Suspects::default();
+        let late = ts.as_micros() < stream.nodes[node].newest.as_micros() - lateness_micros;
+        stream.advance(node, ts);
+        let watermark = stream.watermark() - lateness_micros;
+        let tick = (watermark >= stream.ticked + TICK_MICROS).then(|| {
+            stream.ticked = watermark.div_euclid(TICK_MICROS) * TICK_MICROS;
+            Timestamp::from_micros(stream.ticked)
+        });
+        Admission::Live { stream: index as u32, late, tick }
+    }
+
+    /// The watermark that a stream has acted upon.
+    pub(crate) fn watermark(&self, stream: u32) -> Timestamp {
+        self.streams
+            .get(stream as usize)
+            .map_or(Timestamp::from_micros(i64::MIN), |stream| Timestamp::from_micros(stream.ticked))
+    }
+
+    /// Streams known, and events of streams or nodes beyond the limit.
+    pub(crate) fn stats(&self) -> (usize, u64) {
+        (self.streams.len(), self.overflowed)
+    }
+
+    fn stream_of(&mut self, origin: &Origin<'_>, ts: Timestamp) -> usize {
+        let topic = origin.topic.as_deref().unwrap_or("");
+        let partition = origin.partition.unwrap_or(0);
+        let is_it = |stream: &Stream| stream.partition == partition && stream.topic == topic;
+        if self.streams.get(self.last).is_some_and(is_it) {
+            return self.last;
+        }
+        self.last = match self.streams.iter().position(is_it) {
+            Some(index) => index,
+            None if self.streams.len() >= MAX_STREAMS => {
+                self.overflowed += 1;
+                MAX_STREAMS - 1
+            }
+            None => {
+                self.streams.push(Stream::new(topic, partition, ts));
+                self.streams.len() - 1
+            }
+        };
+        self.last
+    }
+}
+
+impl Stream {
+    fn new(topic: &str, partition: i32, ts: Timestamp) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            partition,
+            nodes: Vec::new(),
+            last_node: 0,
+            newest: ts,
+            pace: Vec::new(),
+            pace_at: 0,
+            suspects: Suspects::default(),
+            ticked: ts.as_micros().saturating_sub(2 * IDLE_MICROS),
+        }
+    }
+
+    fn node_of(&mut self, name: &str, ts: Timestamp) -> usize {
+        if self.nodes.get(self.last_node).is_some_and(|node| node.name == name) {
+            return self.last_node;
+        }
+        self.last_node = match self.nodes.iter().position(|node| node.name == name) {
+            Some(index) => index,
+            None if self.nodes.len() >= MAX_NODES => MAX_NODES - 1,
+            None => {
+                self.nodes.push(Node {
+                    name: name.to_owned(),
+                    newest: ts.min(self.newest),
+                    seen: [false; 2],
+                    began: ts.as_micros(),
+                });
+                self.nodes.len() - 1
+            }
+        };
+        self.last_node
+    }
+
+    /// Whether `ts` lies further ahead than both the limit and what the last events took.
+    fn is_suspicious(&self, ts: Timestamp, future_micros: i64) -> bool {
+        let jump = ts.as_micros().saturating_sub(self.newest.as_micros());
+        if jump <= future_micros || self.pace.len() < PACE_EVENTS {
+            return false;
+        }
+        let oldest = self.pace[self.pace_at];
+        jump > self.newest.as_micros().saturating_sub(oldest)
+    }
+
+    /// Notes a suspicious event; whether the new time is to be believed by now.
+    fn confirms(&mut self, node: usize) -> bool {
+        let active = self.nodes.iter().filter(|node| node.seen.contains(&true)).count();
+        let suspects = &mut self.suspects;
+        if suspects.in_a_row == 0 {
+            suspects.first_node = node;
+        }
+        suspects.several_nodes |= suspects.first_node != node;
+        suspects.in_a_row += 1;
+        let agreed = suspects.several_nodes || active <= 1;
+        (suspects.in_a_row >= CONFIRMATIONS && agreed) || suspects.in_a_row >= PACE_EVENTS as u32
+    }
+
+    fn advance(&mut self, node: usize, ts: Timestamp) {
+        self.newest = self.newest.max(ts);
+        let newest = self.newest.as_micros();
+        if self.pace.len() < PACE_EVENTS {
+            self.pace.push(newest);
+        } else {
+            self.pace[self.pace_at] = newest;
+            self.pace_at = (self.pace_at + 1) % PACE_EVENTS;
+        }
+        let node = &mut self.nodes[node];
+        node.seen[0] = true;
+        if ts > node.newest {
+            node.newest = ts;
+            if ts.as_micros() - node.began >= IDLE_MICROS {
+                self.begin_generation();
+            }
+        }
+    }
+
+    /// A minute of progress is over: who said nothing in it and in the one before is idle from now on.
+    fn begin_generation(&mut self) {
+        for node in &mut self.nodes {
+            node.seen = [false, node.seen[0]];
+            node.began = node.newest.as_micros();
+        }
+    }
+
+    /// The least of the active nodes' newest times; the stream's own if all are idle.
+    fn watermark(&self) -> i64 {
+        self.nodes
+            .iter()
+            .filter(|node| node.seen.contains(&true))
+            .map(|node| node.newest.as_micros())
+            .min()
+            .unwrap_or_else(|| self.newest.as_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(gateway: &'static str, partition: i32) -> Origin<'static> {
+        Origin {
+            gateway: Some(gateway.into()),
+            topic: Some("t".into()),
+            partition: Some(partition),
+            ..Origin::default()
+        }
+    }
+
+    fn admit(clock: &mut EventClock, gateway: &'static str, secs: i64) -> Admission {
+        let ts = Timestamp::from_secs(1_000_000 + secs);
+        clock.admit(&origin(gateway, 0), ts, 10_000_000, 300_000_000)
+    }
+
+    fn busy() -> EventClock {
+        let mut clock = EventClock::default();
+        for second in 0..200 {
+            admit(&mut clock, ["a", "b"][second as usize % 2], second);
+        }
+        clock
+    }
+
+    #[test]
+    fn one_wrong_clock_is_quarantined_for_as_long_as_it_is_wrong() {
+        let mut clock = busy();
+        for second in 200..400 {
+            assert_eq!(admit(&mut clock, "c", 86_400 + second), Admission::Quarantined);
+            assert!(matches!(admit(&mut clock, "a", second), Admission::Live { late: false, .. }));
+        }
+    }
+
+    #[test]
+    fn time_goes_on_after_a_silence_of_a_busy_stream() {
+        let mut clock = busy();
+        assert_eq!(admit(&mut clock, "a", 10_000), Admission::Quarantined);
+        assert_eq!(admit(&mut clock, "b", 10_000), Admission::Quarantined);
+        assert!(matches!(admit(&mut clock, "a", 10_001), Admission::Live { .. }));
+        assert!(matches!(admit(&mut clock, "b", 10_001), Admission::Live { .. }));
+    }
+
+    #[test]
+    fn a_sparse_stream_may_jump_as_it_always_did() {
+        let mut clock = EventClock::default();
+        for hour in 0..200 {
+            assert!(matches!(admit(&mut clock, "a", hour * 3_600), Admission::Live { .. }));
+        }
+    }
+
+    #[test]
+    fn a_node_that_stands_still_holds_the_watermark_until_it_is_idle() {
+        let mut clock = busy();
+        let mut held = 0;
+        for second in 200..500 {
+            admit(&mut clock, "a", second);
+            let watermark = clock.watermark(0).as_secs() - 1_000_000;
+            assert!(watermark <= second - 10);
+            held += i64::from(watermark < 199);
+        }
+        assert!((60..=150).contains(&held), "{held}");
+        assert!(clock.watermark(0).as_secs() >= 1_000_000 + 480);
+    }
+
+    #[test]
+    fn lateness_is_measured_against_the_events_own_gateway() {
+        let mut clock = busy();
+        admit(&mut clock, "a", 260);
+        assert!(matches!(admit(&mut clock, "b", 240), Admission::Live { late: false, .. }));
+        assert!(matches!(admit(&mut clock, "a", 240), Admission::Live { late: true, .. }));
+    }
+}

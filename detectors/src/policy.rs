@@ -1,0 +1,154 @@
+//! What tokens may call: compiled from `[detectors.out_of_scope]`, asked once per call.
+//!
+//! A policy that names the token or its consumer decides. Without one the token's OAuth scopes do, if the configuration
+//! knows any of them. Otherwise there is no policy, and every call is allowed.
+
+use std::collections::HashMap;
+
+use tokenwatch_model::{AccessEvent, Problems, TokenId, TokenUse};
+
+use crate::config::{AllowConfig, OutOfScopeConfig};
+use crate::route_pattern::{CalledPath, RoutePattern};
+
+/// All policies.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policies {
+    by_consumer: HashMap<String, Vec<Rule>, foldhash::fast::FixedState>,
+    by_credential: HashMap<String, Vec<Rule>, foldhash::fast::FixedState>,
+    by_token: HashMap<TokenId, Vec<Rule>, foldhash::fast::FixedState>,
+    by_scope: HashMap<String, Vec<Rule>, foldhash::fast::FixedState>,
+    privileged: Vec<RoutePattern>,
+}
+
+/// A call that no rule allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// It went to a route that is marked as privileged.
+    pub(crate) privileged: bool,
+    /// What it violates.
+    pub(crate) basis: Basis,
+}
+
+/// What a verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// A policy for the token or its consumer.
+    Policy,
+    /// The scopes that the token carries.
+    Scopes,
+}
+
+/// Methods and routes that are allowed together.
+#[derive(Clone, Debug)]
+struct Rule {
+    methods: Vec<String>,
+    routes: Vec<RoutePattern>,
+}
+
+impl Policies {
+    /// Compiles the configuration; what is wrong with it goes to `problems`.
+    pub(crate) fn compile(config: &OutOfScopeConfig, problems: &mut Problems) -> Self {
+        let mut policies = Self::default();
+        for (index, policy) in config.policies.iter().enumerate() {
+            let path = format!("out_of_scope.policies[{index}]");
+            if policy.consumers.is_empty() && policy.tokens.is_empty() {
+                problems.add(&path, "name at least one consumer or token");
+            }
+            let rules = compile_rules(&policy.allow, &path, problems);
+            for consumer in &policy.consumers {
+                policies.by_consumer.entry(consumer.clone()).or_default().extend(rules.clone());
+            }
+            for token in &policy.tokens {
+                match token.parse::<TokenId>() {
+                    Ok(id) => policies.by_token.entry(id).or_default().extend(rules.clone()),
+                    Err(_) => policies
+                        .by_credential
+                        .entry(token.clone())
+                        .or_default()
+                        .extend(rules.clone()),
+                }
+            }
+        }
+        for (index, entry) in config.scopes.iter().enumerate() {
+            let path = format!("out_of_scope.scopes[{index}]");
+            if entry.scope.is_empty() {
+                problems.add(format!("{path}.scope"), "must not be empty");
+            }
+            let rules = compile_rules(&entry.allow, &path, problems);
+            policies.by_scope.entry(entry.scope.clone()).or_default().extend(rules);
+        }
+        for (index, pattern) in config.privileged.iter().enumerate() {
+            match RoutePattern::compile(pattern) {
+                Ok(pattern) => policies.privileged.push(pattern),
+                Err(why) => problems.add(format!("out_of_scope.privileged[{index}]"), why),
+            }
+        }
+        policies
+    }
+
+    /// Whether the call breaks a policy; `None` if it is allowed or nothing is said about it.
+    pub(crate) fn violation(&self, event: &AccessEvent<'_>, token: &TokenUse<'_>) -> Option<Violation> {
+        let (rules, basis) = self.rules_for(token)?;
+        let method = event.http.method.as_deref().unwrap_or("");
+        let path = event.http.path.as_deref().map(CalledPath::new);
+        let route = event.http.route.as_deref();
+        // A log that names only the template still has a path to compare.
+        let path = path.or_else(|| route.filter(|r| r.starts_with('/')).map(CalledPath::new));
+        if path.is_none() && route.is_none() {
+            return None;
+        }
+        let allowed = rules.into_iter().flatten().any(|rule| {
+            let method_allowed = rule.methods.is_empty()
+                || rule.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method));
+            method_allowed && rule.routes.iter().any(|r| r.matches(path.as_ref(), route))
+        });
+        (!allowed).then(|| Violation {
+            privileged: self.privileged.iter().any(|p| p.matches(path.as_ref(), route)),
+            basis,
+        })
+    }
+
+    /// The rules that decide about a token; `None` if there are none.
+    fn rules_for(&self, token: &TokenUse<'_>) -> Option<(Vec<&Vec<Rule>>, Basis)> {
+        let mut rules = Vec::new();
+        if !self.by_consumer.is_empty() {
+            rules.extend(token.consumer.as_deref().and_then(|name| self.by_consumer.get(name)));
+        }
+        if !self.by_credential.is_empty() {
+            let credential = token.credential_id.as_deref();
+            rules.extend(credential.and_then(|name| self.by_credential.get(name)));
+        }
+        if !self.by_token.is_empty() {
+            rules.extend(self.by_token.get(&token.id));
+        }
+        if !rules.is_empty() {
+            return Some((rules, Basis::Policy));
+        }
+        if !self.by_scope.is_empty() {
+            let scopes = token.scopes.iter();
+            rules.extend(scopes.filter_map(|scope| self.by_scope.get(scope.as_ref())));
+        }
+        (!rules.is_empty()).then_some((rules, Basis::Scopes))
+    }
+}
+
+fn compile_rules(allow: &[AllowConfig], path: &str, problems: &mut Problems) -> Vec<Rule> {
+    let mut rules = Vec::with_capacity(allow.len());
+    for (index, entry) in allow.iter().enumerate() {
+        let mut routes = Vec::with_capacity(entry.routes.len());
+        if entry.routes.is_empty() {
+            problems.add(format!("{path}.allow[{index}].routes"), "name at least one route");
+        }
+        for (place, pattern) in entry.routes.iter().enumerate() {
+            match RoutePattern::compile(pattern) {
+                Ok(compiled) => routes.push(compiled),
+                Err(why) => problems.add(format!("{path}.allow[{index}].routes[{place}]"), why),
+            }
+        }
+        rules.push(Rule {
+            methods: entry.methods.clone(),
+            routes,
+        });
+    }
+    rules
+}

@@ -1,0 +1,96 @@
+//! The rate habit of a token: calls in 10 s, 1 min, 10 min and 1 h against the hours of its week.
+//!
+//! The fifth window, the day, lives in the token's header, because quiet tokens have it too.
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::Timestamp;
+
+use crate::calendar::HOUR;
+use crate::habit::{RATE_WIDTHS, Scale, Slots};
+use crate::settings::DetectorSettings;
+use crate::token::DayEnd;
+
+/// Windows shorter than a day.
+const SHORT: usize = 4;
+/// Hours over which a dispersion is remembered: two days.
+const DISPERSION_HOURS: f64 = 48.0;
+
+/// Boxed part of a token that makes enough calls to have a rate.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct RateHabit {
+    pub(crate) scales: [Scale; SHORT],
+    pub(crate) slots: Slots,
+    /// Calls expected in the hour of the newest event.
+    pub(crate) expected_hour: f32,
+    /// Hours for which dispersions were learned, up to their memory.
+    hours: u8,
+    /// The day it began.
+    pub(crate) since_day: i64,
+}
+
+impl RateHabit {
+    /// A habit for a token that so far only had days: no window of a day can hold more than the day.
+    pub(crate) fn seeded(day: &Scale, hour: i64, since_day: i64, level: f64) -> Self {
+        let slots = Slots::default();
+        Self {
+            scales: std::array::from_fn(|_| Scale::seeded_from(day)),
+            expected_hour: slots.expected(hour, level) as f32,
+            slots,
+            hours: 0,
+            since_day,
+        }
+    }
+
+    /// Moves the windows on. `day` is that of `from`.
+    pub(crate) fn advance(&mut self, from: Timestamp, to: Timestamp, day: i64) {
+        let hour = f64::from(self.expected_hour);
+        let (from, to) = (from.as_secs(), to.as_secs());
+        let (from_hour, to_hour) = (from.div_euclid(HOUR), to.div_euclid(HOUR));
+        if to_hour > from_hour {
+            self.slots.close_hour(from_hour - 1, self.scales[3].count(1), day);
+            if to_hour > from_hour + 1 {
+                self.slots.close_hour(from_hour, self.scales[3].count(0), day);
+            }
+        }
+        for (scale, width) in self.scales.iter_mut().zip(RATE_WIDTHS) {
+            let (first, last) = (from.div_euclid(width), to.div_euclid(width));
+            if first == last {
+                // The windows nest: if this one goes on, so do the longer ones.
+                break;
+            }
+            scale.advance(first, last, width, day, hour * width as f64 / 3_600.0);
+        }
+    }
+
+    /// Learns the dispersion of the hours from `from` until before `to`, and what to expect in `to`.
+    pub(crate) fn begin_hour(&mut self, from: i64, to: i64, level: f64) {
+        // After two days of silence the memory is empty anyway.
+        for hour in from.max(to - DISPERSION_HOURS as i64)..to {
+            let expected = if hour == from {
+                f64::from(self.expected_hour)
+            } else {
+                self.slots.expected(hour, level)
+            };
+            self.hours = self.hours.saturating_add(1).min(DISPERSION_HOURS as u8);
+            let weight = 1.0 / f64::from(self.hours);
+            for (scale, width) in self.scales.iter_mut().zip(RATE_WIDTHS) {
+                let windows = 3_600.0 / width as f64;
+                scale.learn_dispersion(expected / windows, windows, weight);
+            }
+        }
+        self.expected_hour = self.slots.expected(to, level) as f32;
+        for scale in &mut self.scales {
+            scale.disarm();
+        }
+    }
+
+    /// Ends a day.
+    pub(crate) fn end_day(&mut self, end: &DayEnd, tainted: bool, settings: &DetectorSettings) {
+        let fold = end.fold(self.since_day, tainted);
+        let learned = fold.filter(|fold| fold.learn).map(|fold| fold.day);
+        self.slots.end_day(learned, self.scales[3].dispersion());
+        for (scale, spec) in self.scales.iter_mut().zip(&settings.rate_scales) {
+            scale.end_day(spec, fold);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Examples that a finding carries: at most ten of each kind, in order of appearance, kept while its episode is.
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::{AccessEvent, Evidence};
+
+/// Examples of one kind.
+pub(crate) const MAX_SAMPLES: usize = 10;
+/// Bytes of one example; user agents and routes are an attacker's to choose.
+const MAX_BYTES: usize = 200;
+
+/// The examples of an episode: at most 5 x 10 x 200 bytes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Samples {
+    pub(crate) source_ips: Vec<String>,
+    pub(crate) countries: Vec<String>,
+    pub(crate) routes: Vec<String>,
+    pub(crate) user_agents: Vec<String>,
+    pub(crate) request_ids: Vec<String>,
+}
+
+impl Samples {
+    /// Adds what `event` has that is not there yet.
+    pub(crate) fn add(&mut self, event: &AccessEvent<'_>) {
+        if let Some(ip) = event.client.ip
+            && self.source_ips.len() < MAX_SAMPLES
+        {
+            add(&mut self.source_ips, &ip.to_string());
+        }
+        if let Some(country) = &event.client.country {
+            add(&mut self.countries, country.as_str());
+        }
+        if self.routes.len() < MAX_SAMPLES {
+            add(&mut self.routes, &call(event));
+        }
+        if let Some(agent) = &event.client.user_agent {
+            add(&mut self.user_agents, agent);
+        }
+        if let Some(id) = &event.request_id {
+            add(&mut self.request_ids, id);
+        }
+    }
+
+    /// Puts the examples into the evidence of a finding.
+    pub(crate) fn fill(&self, evidence: &mut Evidence) {
+        evidence.source_ips.clone_from(&self.source_ips);
+        evidence.countries.clone_from(&self.countries);
+        evidence.routes.clone_from(&self.routes);
+        evidence.user_agents.clone_from(&self.user_agents);
+        evidence.request_ids.clone_from(&self.request_ids);
+    }
+}
+
+/// Method and route of a call, or its path where the gateway has no routes: `DELETE /admin/users`.
+pub(crate) fn call(event: &AccessEvent<'_>) -> String {
+    let http = &event.http;
+    let place = http.route.as_deref().filter(|route| route.starts_with('/'));
+    let place = place.or(http.path.as_deref()).or(http.route.as_deref()).unwrap_or("?");
+    match &http.method {
+        Some(method) => format!("{} {}", shortened(method), shortened(place)),
+        None => shortened(place).to_owned(),
+    }
+}
+
+/// The first [`MAX_BYTES`] of a text, cut between characters.
+pub(crate) fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_BYTES)]
+}
+
+fn add(samples: &mut Vec<String>, sample: &str) {
+    let sample = shortened(sample);
+    if samples.len() < MAX_SAMPLES && !samples.iter().any(|known| known == sample) {
+        samples.push(sample.to_owned());
+    }
+}

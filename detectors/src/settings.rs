@@ -1,0 +1,107 @@
+//! The configuration once it is known to be valid, with everything computed that depends on it alone.
+
+use tokenwatch_model::{Detector, TokenId};
+
+use crate::config::{
+    DetectorMode, DetectorsConfig, FailureBurstConfig, NewGeographyConfig, OverrideConfig,
+};
+use crate::habit::ScaleSpec;
+use crate::policy::Policies;
+use crate::stats::QuantileTable;
+
+/// Validated settings of the engine and its detectors; made by [`DetectorsConfig::validate`].
+#[derive(Clone, Debug)]
+pub struct DetectorSettings {
+    pub(crate) max_tokens: usize,
+    pub(crate) max_cases: usize,
+    pub(crate) lateness_micros: i64,
+    pub(crate) future_micros: i64,
+    pub(crate) mature_days: u16,
+    pub(crate) min_calls: u32,
+    pub(crate) alpha_signal: f64,
+    pub(crate) alpha_finding: f64,
+    pub(crate) alpha_now: f64,
+    pub(crate) signal_quantiles: QuantileTable,
+    pub(crate) finding_quantiles: QuantileTable,
+    pub(crate) rate_scales: [ScaleSpec; 5],
+    pub(crate) failure_scales: [ScaleSpec; 4],
+    pub(crate) failure: FailureBurstConfig,
+    pub(crate) geography: NewGeographyConfig,
+    pub(crate) policies: Policies,
+    modes: [DetectorMode; Detector::ALL.len()],
+    overrides: Vec<OverrideConfig>,
+}
+
+impl Default for DetectorSettings {
+    fn default() -> Self {
+        DetectorsConfig::default()
+            .validate("detectors")
+            .expect("a test keeps the defaults valid")
+    }
+}
+
+impl DetectorSettings {
+    /// What `detector` may do for this token.
+    pub(crate) fn mode(
+        &self,
+        detector: Detector,
+        id: TokenId,
+        credential_id: Option<&str>,
+        consumer: Option<&str>,
+    ) -> DetectorMode {
+        let applies = |entry: &&OverrideConfig| {
+            let by_consumer = entry.consumer.is_some() && entry.consumer.as_deref() == consumer;
+            let by_token = entry.token.as_deref().is_some_and(|token| {
+                Some(token) == credential_id || token.parse() == Ok(id)
+            });
+            entry.detector == detector && (by_consumer || by_token)
+        };
+        match self.overrides.iter().find(applies) {
+            Some(entry) => entry.mode,
+            None => self.modes[detector as usize],
+        }
+    }
+}
+
+/// The settings that a valid configuration means.
+pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> DetectorSettings {
+    let rate = &config.rate_spike;
+    let failure = &config.failure_burst;
+    let micros = |duration: std::time::Duration| {
+        i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+    };
+    let mode = |detector| match detector {
+        Detector::RateSpike => rate.mode,
+        Detector::NewGeography => config.new_geography.mode,
+        Detector::FailureBurst => failure.mode,
+        Detector::OutOfScope => config.out_of_scope.mode,
+    };
+    DetectorSettings {
+        max_tokens: config.max_tokens as usize,
+        max_cases: config.max_cases as usize,
+        lateness_micros: micros(config.allowed_lateness),
+        future_micros: micros(config.future_limit),
+        mature_days: config.mature_days,
+        min_calls: config.min_calls,
+        alpha_signal: config.alpha_signal,
+        alpha_finding: config.alpha_finding,
+        alpha_now: config.alpha_now,
+        signal_quantiles: QuantileTable::new(config.alpha_signal),
+        finding_quantiles: QuantileTable::new(config.alpha_finding),
+        rate_scales: std::array::from_fn(|index| ScaleSpec {
+            prior_spread: crate::habit::RATE_PRIOR_SPREADS[index],
+            floor: rate.floors[index],
+            ratio: rate.ratios[index],
+        }),
+        failure_scales: std::array::from_fn(|index| ScaleSpec {
+            prior_spread: crate::habit::FAILURE_PRIOR_SPREADS[index],
+            floor: failure.floors[index],
+            ratio: failure.ratios[index],
+        }),
+        failure: failure.clone(),
+        geography: config.new_geography.clone(),
+        policies,
+        modes: Detector::ALL.map(mode),
+        overrides: config.overrides.clone(),
+    }
+}

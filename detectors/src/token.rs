@@ -1,0 +1,271 @@
+//! The state of one token: header, the day's count, places, and boxed parts that exist once they are needed.
+//!
+//! Most tokens are quiet and stay at the header (160 bytes). One that made [`PROMOTION_CALLS`] calls in a day gets the
+//! rate habit, one that fails gets the failure streams. Nothing here depends on any other token, nor on batches.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use tokenwatch_model::{Timestamp, TokenId, TokenProfile};
+
+use crate::calendar::{DAY, day_of, hour_of};
+use crate::failures::{FailureKind, Failures};
+use crate::fleet::FleetMark;
+use crate::habit::{Basis, DAY_DISCOUNT, Fold, Scale};
+use crate::places::Places;
+use crate::rate::RateHabit;
+use crate::settings::DetectorSettings;
+
+/// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
+const PROMOTION_CALLS: u32 = 20;
+/// After a longer silence, only the 28-day maxima go on ageing.
+const MAX_IDLE_FOLDS: i64 = 7;
+/// Days that a roll looks at one by one: five weeks clear every maximum.
+const MAX_ROLLED_DAYS: i64 = 35;
+
+/// One token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Token {
+    #[serde(skip, default = "unknown_id")]
+    pub(crate) id: TokenId,
+    #[serde(with = "micros")]
+    pub(crate) newest: Timestamp,
+    #[serde(with = "micros")]
+    pub(crate) first_seen: Timestamp,
+    pub(crate) calls: u32,
+    /// Whole days with at least one call.
+    pub(crate) active_days: u16,
+    pub(crate) marks: Marks,
+    /// Discounted days learned.
+    pub(crate) days: f32,
+    pub(crate) places: Places,
+    pub(crate) day: Scale,
+    pub(crate) rate: Option<Box<RateHabit>>,
+    pub(crate) failures: [Option<Box<Failures>>; FailureKind::ALL.len()],
+    pub(crate) fleet: FleetMark,
+}
+
+/// Facts about a token that the hot path asks for.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Marks {
+    /// Changed since the last checkpoint; not part of the state.
+    #[serde(skip)]
+    pub(crate) changed: bool,
+    /// There is evidence against it.
+    pub(crate) has_case: bool,
+    /// Its rate broke the habit today, yesterday.
+    pub(crate) spiked_today: bool,
+    pub(crate) spiked_yesterday: bool,
+}
+
+/// A day that ends, as the streams of a token see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DayEnd {
+    /// The day before it, which is learned now, if the token was there.
+    pub(crate) folded: Option<i64>,
+    /// Discounted days learned before.
+    pub(crate) days: f64,
+    /// Whether that day may shape means: not the eighth of a silence.
+    pub(crate) learn: bool,
+}
+
+impl DayEnd {
+    /// The fold for a stream, which leaves out the days of which it says so.
+    pub(crate) fn fold(&self, since: i64, tainted: bool) -> Option<Fold> {
+        self.folded.filter(|day| *day >= since).map(|day| Fold {
+            day,
+            days: self.days,
+            learn: self.learn && !tainted,
+        })
+    }
+}
+
+impl Token {
+    /// A token at its first event.
+    pub(crate) fn new(id: TokenId, first_seen: Timestamp) -> Self {
+        Self {
+            id,
+            newest: first_seen,
+            first_seen,
+            calls: 0,
+            active_days: 0,
+            marks: Marks::default(),
+            days: 0.0,
+            places: Places::default(),
+            day: Scale::default(),
+            rate: None,
+            failures: [None, None],
+            fleet: FleetMark::default(),
+        }
+    }
+
+    /// Moves the token's own time to `ts`; an earlier one changes nothing.
+    pub(crate) fn advance(&mut self, ts: Timestamp, settings: &DetectorSettings) {
+        if ts <= self.newest {
+            return;
+        }
+        let from = std::mem::replace(&mut self.newest, ts);
+        if from.as_secs().div_euclid(10) == ts.as_secs().div_euclid(10) {
+            return;
+        }
+        let day = day_of(from);
+        let level = self.hourly_level();
+        if let Some(rate) = &mut self.rate {
+            rate.advance(from, ts, day);
+        }
+        for failures in self.failures.iter_mut().flatten() {
+            failures.advance(from, ts, day);
+        }
+        let last = day_of(ts);
+        if last > day {
+            self.roll_days(day, last, settings);
+        }
+        if let Some(rate) = &mut self.rate
+            && hour_of(ts) != hour_of(from)
+        {
+            rate.begin_hour(hour_of(from), hour_of(ts), level);
+        }
+    }
+
+    fn roll_days(&mut self, from: i64, to: i64, settings: &DetectorSettings) {
+        let first = day_of(self.first_seen);
+        let start = from.max(to - MAX_ROLLED_DAYS);
+        for ended in start..to {
+            if self.day.count(0) > 0 {
+                self.active_days = self.active_days.saturating_add(1);
+            }
+            let folded = Some(ended - 1).filter(|day| *day >= first);
+            let end = DayEnd {
+                folded,
+                days: f64::from(self.days),
+                learn: ended - from <= MAX_IDLE_FOLDS,
+            };
+            // A day that broke the habit is learned only if the next one did, too: then it is the new habit.
+            let tainted = self.marks.spiked_yesterday && !self.marks.spiked_today;
+            let level = self.hourly_level();
+            if let Some(rate) = &mut self.rate {
+                rate.end_day(&end, tainted, settings);
+                if let Some(fold) = end.fold(rate.since_day, tainted) {
+                    let expected = rate.slots.expected_day(fold.day, level);
+                    let count = f64::from(self.day.count(1));
+                    self.day.learn_day_dispersion(count, expected, fold.days);
+                }
+            }
+            let whole_day = &settings.rate_scales[4];
+            self.day.end_whole_day(whole_day, end.fold(first, tainted));
+            for failures in self.failures.iter_mut().flatten() {
+                failures.end_day(&end, settings);
+            }
+            if folded.is_some() && end.learn {
+                self.days = (f64::from(self.days) * DAY_DISCOUNT + 1.0) as f32;
+            }
+            self.places.end_day();
+            self.marks.spiked_yesterday = self.marks.spiked_today;
+            self.marks.spiked_today = false;
+        }
+    }
+
+    /// Counts a call at `ts`; the counts of its windows go to the rate habit, which may not exist yet.
+    pub(crate) fn count_call(&mut self, ts: Timestamp) {
+        self.calls = self.calls.saturating_add(1);
+        let today = self.day.add(day_of(self.newest) - day_of(ts));
+        if self.rate.is_none() && today.is_some_and(|calls| calls >= PROMOTION_CALLS) {
+            let level = self.hourly_level();
+            let hour = hour_of(self.newest);
+            let since = day_of(self.newest);
+            self.rate = Some(Box::new(RateHabit::seeded(&self.day, hour, since, level)));
+        }
+    }
+
+    /// Calls per hour, on average over a usual day.
+    pub(crate) fn hourly_level(&self) -> f64 {
+        self.day.mean_peak() / 24.0
+    }
+
+    /// What the habits of the rate rest on for a window of `width_s` seconds.
+    pub(crate) fn rate_basis(&self, width_s: i64) -> Basis {
+        let width = width_s as f64;
+        let expected = match &self.rate {
+            Some(rate) if width_s == DAY => {
+                rate.slots.expected_day(day_of(self.newest), self.hourly_level())
+            }
+            Some(rate) => f64::from(rate.expected_hour) * width / 3_600.0,
+            None => self.hourly_level() * width / 3_600.0,
+        };
+        Basis {
+            expected,
+            typical: self.hourly_level() * width / 3_600.0,
+            days: f64::from(self.days),
+        }
+    }
+
+    /// How much a habit may say.
+    pub(crate) fn maturity(&self, settings: &DetectorSettings) -> Maturity {
+        if self.active_days >= settings.mature_days {
+            Maturity::Mature
+        } else if self.active_days >= 1 && self.calls >= settings.min_calls {
+            Maturity::Young
+        } else {
+            Maturity::New
+        }
+    }
+
+    /// Bytes of this token, boxed parts included, the allocator's overhead of 16 bytes a box too.
+    pub(crate) fn bytes(&self) -> usize {
+        let boxed = |bytes: usize| bytes + 16;
+        size_of::<Self>()
+            + self.rate.as_ref().map_or(0, |_| boxed(size_of::<RateHabit>()))
+            + self.failures.iter().flatten().map(|_| boxed(size_of::<Failures>())).sum::<usize>()
+            + self.places.heap_bytes()
+    }
+
+    /// The readable baseline.
+    pub(crate) fn profile(&self, settings: &DetectorSettings) -> TokenProfile {
+        crate::profile::of(self, settings)
+    }
+}
+
+/// How much the habit of a token may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Maturity {
+    /// Nothing.
+    New,
+    /// Signals.
+    Young,
+    /// Everything.
+    Mature,
+}
+
+/// A short list that stays inline for most tokens.
+pub(crate) type Short<T> = SmallVec<[T; 2]>;
+
+const fn unknown_id() -> TokenId {
+    TokenId::from_bits(0)
+}
+
+/// Times in the state are whole numbers, not text.
+pub(crate) mod micros {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tokenwatch_model::Timestamp;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        time.as_micros().serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(from).map(Timestamp::from_micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_small_and_the_whole_stays_below_a_kibibyte() {
+        let parts = 2 * (size_of::<Failures>() + 16) + size_of::<RateHabit>() + 16;
+        let most = size_of::<Token>() + parts + Places::MOST_HEAP_BYTES;
+        assert!(size_of::<Token>() <= 176, "{}", size_of::<Token>());
+        assert!(most <= 1_024, "{most}");
+    }
+}

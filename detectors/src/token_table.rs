@@ -1,0 +1,161 @@
+//! All tokens: a hash index over chunks, so that growing never copies states and forgetting leaves no holes behind.
+//!
+//! The index is only ever looked up, never walked, so its order cannot reach a result. When the table is full, the
+//! sixteenth that was silent for longest is forgotten at once, by (newest event, id): deterministic, and cheap on average.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use tokenwatch_model::{Timestamp, TokenId};
+
+use crate::token::Token;
+
+/// States per chunk: 4,096 of 168 bytes are 0.7 MB.
+const CHUNK: usize = 4_096;
+/// The share that is forgotten at once.
+const EVICTED_SHARE: usize = 16;
+
+/// Tokens by id.
+#[derive(Debug)]
+pub(crate) struct TokenTable {
+    index: HashTable<u32>,
+    chunks: Vec<Vec<Token>>,
+    len: usize,
+    free: Vec<u32>,
+    hasher: FixedState,
+    limit: usize,
+    evicted: u64,
+}
+
+impl TokenTable {
+    /// An empty table for at most `limit` tokens.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            index: HashTable::new(),
+            chunks: Vec::new(),
+            len: 0,
+            free: Vec::new(),
+            hasher: FixedState::default(),
+            limit,
+            evicted: 0,
+        }
+    }
+
+    /// Where the token is.
+    pub(crate) fn find(&self, id: TokenId) -> Option<u32> {
+        let same = |slot: &u32| self.at(*slot).id == id;
+        self.index.find(self.hasher.hash_one(id), same).copied()
+    }
+
+    /// Whether a new token would not fit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= self.limit
+    }
+
+    /// Adds a token that is not there; there must be room.
+    pub(crate) fn insert(&mut self, token: Token) -> u32 {
+        let hash = self.hasher.hash_one(token.id);
+        let slot = if let Some(slot) = self.free.pop() {
+            *self.at_mut(slot) = token;
+            slot
+        } else {
+            if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+                self.chunks.push(Vec::with_capacity(CHUNK));
+            }
+            let chunk = self.chunks.last_mut().expect("one was just pushed");
+            chunk.push(token);
+            ((self.chunks.len() - 1) * CHUNK + self.chunks[self.chunks.len() - 1].len() - 1) as u32
+        };
+        let (chunks, hasher) = (&self.chunks, &self.hasher);
+        let rehash = |slot: &u32| hasher.hash_one(token_at(chunks, *slot).id);
+        self.index.insert_unique(hash, slot, rehash);
+        self.len += 1;
+        slot
+    }
+
+    /// Forgets the tokens that were silent for longest; their ids, in order.
+    pub(crate) fn evict(&mut self) -> Vec<TokenId> {
+        let mut ages: Vec<(Timestamp, TokenId)> =
+            self.slots().map(|slot| (self.at(slot).newest, self.at(slot).id)).collect();
+        let count = (self.limit / EVICTED_SHARE).max(1).min(ages.len());
+        if count < ages.len() {
+            ages.select_nth_unstable(count);
+            ages.truncate(count);
+        }
+        ages.sort_unstable();
+        let ids: Vec<TokenId> = ages.into_iter().map(|(_, id)| id).collect();
+        for id in &ids {
+            self.remove(*id);
+        }
+        self.evicted += ids.len() as u64;
+        ids
+    }
+
+    fn remove(&mut self, id: TokenId) {
+        let chunks = &self.chunks;
+        let same = |slot: &u32| token_at(chunks, *slot).id == id;
+        if let Ok(entry) = self.index.find_entry(self.hasher.hash_one(id), same) {
+            let (slot, _) = entry.remove();
+            *self.at_mut(slot) = Token::new(id, Timestamp::from_micros(0));
+            self.free.push(slot);
+            self.len -= 1;
+        }
+    }
+
+    /// The token at a slot that `find` or `insert` gave.
+    pub(crate) fn at(&self, slot: u32) -> &Token {
+        token_at(&self.chunks, slot)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn at_mut(&mut self, slot: u32) -> &mut Token {
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+
+    fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+        self.index.iter().copied()
+    }
+
+    /// Tokens in the table.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tokens forgotten so far.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Bytes of all states, of the index over them, and of chunks not filled yet.
+    pub(crate) fn bytes(&self) -> usize {
+        let states: usize = self.slots().map(|slot| self.at(slot).bytes()).sum();
+        let unused = self.chunks.len() * CHUNK - self.len;
+        states + unused * size_of::<Token>() + self.index.allocation_size()
+    }
+}
+
+fn token_at(chunks: &[Vec<Token>], slot: u32) -> &Token {
+    &chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_silent_are_forgotten_first_and_ties_by_id() {
+        let mut table = TokenTable::new(32);
+        for number in (0..32u128).rev() {
+            let at = Timestamp::from_secs(i64::try_from(number / 2).expect("small"));
+            table.insert(Token::new(TokenId::from_bits(number), at));
+        }
+        assert!(table.is_full());
+        assert_eq!(table.evict(), [TokenId::from_bits(0), TokenId::from_bits(1)]);
+        assert!(table.find(TokenId::from_bits(0)).is_none());
+        assert_eq!(table.len(), 30);
+        let slot = table.insert(Token::new(TokenId::from_bits(99), Timestamp::from_secs(9)));
+        assert_eq!(table.find(TokenId::from_bits(99)), Some(slot));
+        assert_eq!(table.evicted(), 2);
+    }
+}

@@ -1,0 +1,192 @@
+//! The same events give the same findings: in batches of any size, across checkpoints, from any partition.
+
+use proptest::prelude::*;
+use tokenwatch_detectors::{Detections, Engine};
+use tokenwatch_model::{AccessEvent, Timestamp, TokenId};
+
+use crate::support::{Call, DAY, MONDAY, last_versions, settings};
+
+const CONFIG: &str = r#"
+mature_days = 2
+min_calls = 20
+[new_geography]
+learn_days = 1
+[[out_of_scope.policies]]
+consumers = ["acme"]
+allow = [{ routes = ["/v1/{*rest}"] }]
+"#;
+
+/// Some days of a few tokens with bursts, strange places, refusals, forbidden calls and late events among them.
+fn traffic(seed: u64) -> Vec<AccessEvent<'static>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut calls = Vec::new();
+    for token in 1..=4u128 {
+        let mut at_ms = MONDAY * 1_000;
+        while at_ms < (MONDAY + 5 * DAY) * 1_000 {
+            at_ms += random.i64(1_000..1_800_000);
+            let burst = if random.u8(..) < 4 { random.i64(30..300) } else { 1 };
+            let place = if random.u8(..) < 3 { ("BR", 28_573) } else { ("DE", 3_320) };
+            let status = *[200, 200, 200, 403, 404, 429].get(random.usize(0..12)).unwrap_or(&200);
+            let root = if random.u8(..) < 3 { "admin" } else { "v1" };
+            for number in 0..burst {
+                at_ms += random.i64(1..500);
+                let late = if random.u8(..) < 5 { 20_000 } else { 0 };
+                calls.push(Call {
+                    token,
+                    at_ms: at_ms - late,
+                    place: Some(place),
+                    path: format!("/{root}/{}", number % 40),
+                    status,
+                    partition: (token % 3) as i32,
+                    ..Call::default()
+                });
+            }
+        }
+    }
+    calls.sort_by_key(|call| call.at_ms / 60_000);
+    calls.iter().map(Call::event).collect()
+}
+
+fn run(events: &[AccessEvent<'_>], batch: usize) -> Detections {
+    let mut engine = Engine::new(settings(CONFIG));
+    let mut out = Detections::default();
+    for batch in events.chunks(batch) {
+        engine.process(batch, &mut out);
+    }
+    engine.finish(&mut out);
+    out
+}
+
+#[test]
+fn the_traffic_of_these_tests_leads_to_findings_of_every_detector() {
+    let out = run(&traffic(1), 1_000);
+    let mut detectors: Vec<_> = out.findings.iter().map(|finding| finding.detector).collect();
+    detectors.sort_unstable();
+    detectors.dedup();
+    assert_eq!(detectors, tokenwatch_model::Detector::ALL);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn the_size_of_batches_does_not_matter(seed: u64, batch in 1usize..5_000) {
+        let events = traffic(seed);
+        prop_assert_eq!(run(&events, 1), run(&events, batch));
+    }
+
+    #[test]
+    fn going_on_from_a_checkpoint_equals_going_on(seed: u64, cuts in prop::collection::vec(0.0..1.0f64, 1..4)) {
+        let events = traffic(seed);
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * events.len() as f64) as usize).collect();
+        cuts.sort_unstable();
+        let mut stored = std::collections::BTreeMap::new();
+        let mut engine = Engine::new(settings(CONFIG));
+        let mut out = Detections::default();
+        let mut from = 0;
+        for cut in cuts {
+            engine.process(&events[from..cut], &mut out);
+            from = cut;
+            let delta = engine.checkpoint();
+            for token in delta.tokens {
+                prop_assert_eq!(&token.profile, &engine.profile(token.id).expect("it exists"));
+                stored.insert(token.id, token.state);
+            }
+            for id in delta.removed {
+                stored.remove(&id);
+            }
+            let states = stored.iter().map(|(id, state)| (*id, state.as_slice()));
+            engine = Engine::restore(settings(CONFIG), Some(&delta.engine_state), states).expect("restores");
+        }
+        engine.process(&events[from..], &mut out);
+        engine.finish(&mut out);
+        prop_assert_eq!(run(&events, 777), out);
+    }
+
+    #[test]
+    fn interleaving_of_partitions_does_not_change_findings(seed: u64, shuffle: u64) {
+        let events = traffic(seed);
+        let partition = |event: &AccessEvent<'_>| event.origin.partition.expect("set") as usize;
+        let mut queues = vec![std::collections::VecDeque::new(); 3];
+        for event in &events {
+            queues[partition(event)].push_back(event.clone());
+        }
+        let mut random = fastrand::Rng::with_seed(shuffle);
+        let mut mixed = Vec::new();
+        while mixed.len() < events.len() {
+            let queue = &mut queues[random.usize(0..3)];
+            let run = random.usize(1..60);
+            mixed.extend((0..run).map_while(|_| queue.pop_front()));
+        }
+        let (one, other) = (run(&events, 500), run(&mixed, 500));
+        prop_assert_eq!(last_versions(&one.findings), last_versions(&other.findings));
+    }
+}
+
+#[test]
+fn only_changed_tokens_are_checkpointed_and_damage_is_refused() {
+    let mut engine = Engine::new(settings(""));
+    let mut out = Detections::default();
+    let call = |token| Call { token, ..Call::default() }.event();
+    engine.process(&[call(1), call(2)], &mut out);
+    assert_eq!(engine.checkpoint().tokens.len(), 2);
+    engine.process(&[call(2)], &mut out);
+    let delta = engine.checkpoint();
+    assert_eq!(delta.tokens.len(), 1);
+    assert_eq!(delta.tokens[0].id, TokenId::from_bits(2));
+    assert!(engine.checkpoint().tokens.is_empty());
+
+    let id = delta.tokens[0].id;
+    let mut newer = delta.tokens[0].state.clone();
+    newer[0] = 99;
+    for state in [&[][..], &delta.tokens[0].state[..9], &newer] {
+        assert!(Engine::restore(settings(""), None, [(id, state)].into_iter()).is_err());
+    }
+}
+
+#[test]
+fn no_order_of_events_makes_state_grow_past_its_bounds() {
+    let config = "max_tokens = 64\nmax_cases = 16\n[[out_of_scope.policies]]\nconsumers = [\"acme\"]\nallow = []\n";
+    let mut engine = Engine::new(settings(config));
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut out = Detections::default();
+    for _ in 0..20_000 {
+        let call = Call {
+            token: u128::from(random.u16(..)),
+            at_ms: MONDAY * 1_000 + random.i64(0..30 * DAY * 1_000),
+            partition: i32::from(random.u8(..)),
+            ..Call::default()
+        };
+        engine.process(&[call.event()], &mut out);
+    }
+    let stats = engine.stats();
+    assert!(stats.tokens <= 64 && stats.cases <= 16, "{stats:?}");
+    assert!(stats.tokens_evicted > 0 && stats.cases_evicted > 0, "{stats:?}");
+    let delta = engine.checkpoint();
+    assert!(delta.tokens.len() <= 64 && delta.engine_state.len() < 2_000_000);
+}
+
+#[test]
+fn a_clock_a_day_ahead_is_counted_and_changes_nothing() {
+    let mut events: Vec<_> = traffic(3).into_iter().filter(|e| e.origin.partition == Some(1)).collect();
+    let clean = run(&events, 100);
+    let wrong: Vec<_> = events
+        .iter()
+        .skip(200)
+        .step_by(50)
+        .filter(|event| event.origin.gateway.is_none())
+        .map(|event| {
+            let mut event = event.clone();
+            event.ts = Timestamp::from_micros(event.ts.as_micros() + 40 * DAY * 1_000_000);
+            event.origin.gateway = Some("broken".into());
+            event
+        })
+        .collect();
+    let added = wrong.len() as u64;
+    for (number, event) in wrong.into_iter().enumerate() {
+        events.insert((200 + number * 51).min(events.len()), event);
+    }
+    let out = run(&events, 100);
+    assert_eq!(out.quarantined, added);
+    assert_eq!(last_versions(&out.findings), last_versions(&clean.findings));
+}

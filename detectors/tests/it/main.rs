@@ -1,0 +1,8 @@
+//! Tests of the whole engine: scenarios from folders, stolen keys, determinism, a simulated fleet, the size of state.
+
+mod determinism;
+mod fleet;
+mod scenarios;
+mod state_size;
+mod stolen_key;
+mod support;
