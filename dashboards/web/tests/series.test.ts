@@ -8,6 +8,8 @@ const T1 = '2026-11-22T06:01:00.000Z';
 const T3 = '2026-11-22T06:03:00.000Z';
 const none = { info: 0, low: 0, medium: 0, high: 0, critical: 0 };
 
+const LATER = seconds(T3) + 3600;
+
 describe('baseline', () => {
   const points = [
     { t: T0, calls: 5, failures: 1 },
@@ -15,25 +17,39 @@ describe('baseline', () => {
   ];
 
   test('a step without a point had no calls', () => {
-    const joined = joinBaseline(points, [], 60);
+    const joined = joinBaseline(points, [], 60, LATER);
     expect(joined.times.length).toBe(4);
     expect(joined.calls).toEqual([5, 0, 0, 7]);
   });
 
   test('where nothing is expected, the band is unknown instead of zero', () => {
-    const joined = joinBaseline(points, [{ t: T1, expected: 2, high: 6 }], 60);
+    const joined = joinBaseline(points, [{ t: T1, expected: 2, high: 6 }], 60, LATER);
     expect(joined.high).toEqual([null, 6, null, null]);
   });
 
   test('a span that is asked for is filled', () => {
-    const joined = joinBaseline(points, [], 60, [seconds(T0) - 120, seconds(T3) + 60]);
+    const joined = joinBaseline(points, [], 60, LATER, [seconds(T0) - 120, seconds(T3) + 60]);
     expect(joined.calls).toEqual([0, 0, 5, 0, 0, 7]);
   });
 
-  test('nothing at all is nothing to draw', () => expect(joinBaseline([], [], 60).times).toEqual([]));
+  test('what has not happened yet is unknown, and still expected', () => {
+    const band = [{ t: T3, expected: 2, high: 6 }];
+    const joined = joinBaseline(points.slice(0, 1), band, 60, seconds(T1) + 60);
+    expect(joined.calls).toEqual([5, 0, null, null]);
+    expect(joined.expected.at(-1)).toBe(2);
+  });
+
+  test('the running step is shown once it reaches what is expected of a whole one', () => {
+    const running = (expected: number) =>
+      joinBaseline(points, [{ t: T3, expected, high: 20 }], 60, seconds(T3) + 30).calls.at(-1);
+    expect(running(7)).toBe(7);
+    expect(running(8)).toBeNull();
+  });
+
+  test('nothing at all is nothing to draw', () => expect(joinBaseline([], [], 60, LATER).times).toEqual([]));
 
   test('a step of zero draws nothing instead of hanging', () => {
-    expect(joinBaseline(points, [], 0).times).toEqual([]);
+    expect(joinBaseline(points, [], 0, LATER).times).toEqual([]);
   });
 });
 
@@ -52,15 +68,20 @@ function overview(change: Partial<Overview>): Overview {
 }
 
 describe('overview', () => {
-  test('the step that still runs is left out of rates', () => {
-    const calls = [
-      { t: T0, calls: 60, failures: 30, denied: 0 },
-      { t: '2026-11-22T06:04:00.000Z', calls: 3, failures: 0, denied: 0 },
-    ];
-    const rates = callRates(overview({ calls }));
-    expect(rates.times.at(-1)).toBe(seconds(T3));
-    expect(rates.calls[rates.times.indexOf(seconds(T0))]).toBe(1);
-    expect(rates.failures[rates.times.indexOf(seconds(T0))]).toBe(0.5);
+  const calls = [
+    { t: T0, calls: 60, failures: 30, denied: 0 },
+    { t: '2026-11-22T06:04:00.000Z', calls: 60, failures: 0, denied: 0 },
+  ];
+
+  test('the step that still runs counts for the time that it has run', () => {
+    const rates = callRates(overview({ calls, to: '2026-11-22T06:05:00.000Z' }), seconds(T0) + 270);
+    expect(rates.times.length).toBe(5);
+    expect(rates.calls).toEqual([1, 0, 0, 0, 2]);
+    expect(rates.failures[0]).toBe(0.5);
+  });
+
+  test('a step that has hardly begun says nothing', () => {
+    expect(callRates(overview({ calls }), seconds(T0) + 241).times.length).toBe(4);
   });
 
   test('severities stack, gravest on top, and the running step counts', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { FindingDetail, Notification, Response } from '../src/lib/api/types';
 import { jsonTokens } from '../src/lib/json';
-import { judgePlaces } from '../src/lib/places';
+import { isAddress, judgePlaces } from '../src/lib/places';
 import { responseState, timelineOf } from '../src/lib/timeline';
 import { finding } from './finding';
 
@@ -94,6 +94,17 @@ test('networks outside the habits are new, and come first', () => {
   ]);
   expect(judgePlaces(places, null).every((judged) => judged.known === undefined)).toBe(true);
 });
+
+test.each([
+  ['203.0.113.7', true],
+  ['203.0.113', false],
+  ['203.0.113.700', false],
+  ['2001:db8::1', true],
+  ['::', true],
+  ['2001:db8', false],
+  ['1:2:3:4:5:6:7:8', true],
+  ['acme', false],
+])('%s is a whole address: %s', (text, whole) => expect(isAddress(text)).toBe(whole));
 
 test('pieces of JSON add up to the text they were cut from', () => {
   const text = JSON.stringify({ a: 'x"\\y', 'b:c': [1, -2.5e3, true, null], nested: { tfn: 'true' } }, null, 2);

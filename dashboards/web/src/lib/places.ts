@@ -17,6 +17,17 @@ export function judgePlaces(places: Place[], profile: TokenProfile | null): Judg
   return judged.toSorted((a, b) => Number(a.known ?? true) - Number(b.known ?? true) || b.calls - a.calls);
 }
 
+/** Whether `text` is a whole address: parts of one cannot be filtered by. */
+export function isAddress(text: string): boolean {
+  const v4 = /^(\d{1,3}\.){3}\d{1,3}$/.test(text) && text.split('.').every((part) => Number(part) < 256);
+  if (v4) return true;
+  if (!/^[0-9a-f:]+$/i.test(text)) return false;
+  const groups = text.split(':');
+  if (!groups.every((group) => group.length <= 4)) return false;
+  const halves = text.split('::');
+  return halves.length === 2 ? groups.length <= 9 : halves.length === 1 && groups.length === 8 && !groups.includes('');
+}
+
 /** Frankfurt, Germany */
 export function placeName(place: Pick<Place, 'city' | 'country'>): string {
   const country = place.country === undefined ? 'Unknown place' : countryName(place.country);

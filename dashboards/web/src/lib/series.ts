@@ -12,11 +12,11 @@ export function seconds(time: string): number {
 /** At most this many steps are drawn, so that a nonsensical span cannot freeze the page; 30 days of 10 minutes fit. */
 const STEPS_LIMIT = 5000;
 
-/** Every step from `from` to `to`, aligned as the first point is. Steps that are not over by `to` are left out. */
+/** The starts of the steps from `from` to `to`, aligned as `anchor` is. */
 export function steps(from: number, to: number, step: number, anchor: number): number[] {
   if (!(step > 0) || !(to > from)) return [];
   const first = anchor + Math.ceil((from - anchor) / step) * step;
-  const length = Math.min(STEPS_LIMIT, Math.max(0, Math.floor((to - first) / step)));
+  const length = Math.min(STEPS_LIMIT, Math.max(0, Math.ceil((to - first) / step)));
   return Array.from({ length }, (_, index) => first + index * step);
 }
 
@@ -34,37 +34,55 @@ export interface BaselineColumns {
   high: Column;
 }
 
-/** Joins what was seen and what was expected on one axis of times. */
-export function joinBaseline(points: SeriesPoint[], band: BandPoint[], step: number, span?: [number, number]): BaselineColumns {
+/**
+ * Joins what was seen until `now` and what was expected on one axis of times. The step that still runs is shown only
+ * once it has reached what is expected of a whole one: before, it would look like a fall.
+ */
+export function joinBaseline(
+  points: SeriesPoint[],
+  band: BandPoint[],
+  step: number,
+  now: number,
+  span?: [number, number],
+): BaselineColumns {
   const all = [...points, ...band].map((point) => seconds(point.t));
   if (all.length === 0) return { times: [], calls: [], failures: [], expected: [], high: [] };
-  const from = span?.[0] ?? Math.min(...all);
-  const to = span?.[1] ?? Math.max(...all) + step;
-  const times = steps(from, to, step, Math.min(...all));
+  const first = Math.min(...all);
+  const times = steps(span?.[0] ?? first, span?.[1] ?? Math.max(...all) + step, step, first);
   const bandAt = new Map(band.map((point) => [seconds(point.t), point]));
+  const calls = valuesAt(times, points, (point) => point.calls);
+  const seen = times.map((time, index) => {
+    if (time + step <= now) return true;
+    const whole = bandAt.get(time)?.expected ?? calls[index - 1] ?? 0;
+    return time < now && (calls[index] ?? 0) >= whole;
+  });
+  const failures = valuesAt(times, points, (point) => point.failures);
   return {
     times,
-    calls: valuesAt(times, points, (point) => point.calls),
-    failures: valuesAt(times, points, (point) => point.failures),
+    calls: calls.map((value, index) => (seen[index] === true ? value : null)),
+    failures: failures.map((value, index) => (seen[index] === true ? value : null)),
     expected: times.map((time) => bandAt.get(time)?.expected ?? null),
     high: times.map((time) => bandAt.get(time)?.high ?? null),
   };
 }
 
-/** Calls and failures per second of the overview. */
-export function callRates(overview: Overview): { times: number[]; calls: number[]; failures: number[] } {
-  const { step_s: step } = overview;
-  const times = overviewTimes(overview, overview.calls);
+/** A step that runs for less than this share of its length says little about a rate. */
+const RUNNING_LEAST = 0.1;
+
+/** Calls and failures per second until `now`; the step that still runs counts for the time that it has run. */
+export function callRates(overview: Overview, now: number): { times: number[]; calls: number[]; failures: number[] } {
+  const { step_s: step, calls } = overview;
+  const anchor = calls[0] === undefined ? 0 : seconds(calls[0].t);
+  const times = steps(seconds(overview.from), Math.min(seconds(overview.to), now), step, anchor).filter(
+    (time) => now - time >= step * RUNNING_LEAST,
+  );
+  const rate = (values: number[]): number[] =>
+    values.map((value, index) => value / Math.min(step, now - (times[index] ?? 0)));
   return {
     times,
-    calls: valuesAt(times, overview.calls, (point) => point.calls / step),
-    failures: valuesAt(times, overview.calls, (point) => point.failures / step),
+    calls: rate(valuesAt(times, calls, (point) => point.calls)),
+    failures: rate(valuesAt(times, calls, (point) => point.failures)),
   };
-}
-
-function overviewTimes(overview: Overview, points: { t: string }[]): number[] {
-  const anchor = points[0] === undefined ? 0 : seconds(points[0].t);
-  return steps(seconds(overview.from) - overview.step_s, seconds(overview.to), overview.step_s, anchor);
 }
 
 /** More bars than this are too thin to read. */

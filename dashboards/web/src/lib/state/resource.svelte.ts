@@ -51,11 +51,14 @@ export class PagedList<T> {
   loading = $state(false);
 
   #abort: AbortController | undefined;
+  /** The items still answer an earlier question. */
+  #changed = false;
   #fetch: ((cursor: string | undefined, signal: AbortSignal) => Promise<Paged<T>>) | undefined;
 
   /** Starts over with the first page of `fetch`. */
   async reset(fetch: (cursor: string | undefined, signal: AbortSignal) => Promise<Paged<T>>): Promise<void> {
     this.#fetch = fetch;
+    this.#changed = true;
     await this.#page(undefined);
   }
 
@@ -81,8 +84,15 @@ export class PagedList<T> {
       this.next = page.next_cursor ?? undefined;
       this.error = undefined;
       this.first = false;
+      this.#changed = false;
     } catch (error) {
-      if (!abort.signal.aborted) this.error = asApiError(error);
+      if (abort.signal.aborted) return;
+      this.error = asApiError(error);
+      if (this.#changed) {
+        this.items = [];
+        this.next = undefined;
+        this.total = undefined;
+      }
     } finally {
       if (this.#abort === abort) this.loading = false;
     }
