@@ -132,7 +132,7 @@ export function chartOptions(
   const options: uPlot.Options = {
     ...size,
     // The name of a mark stands above the plot.
-    padding: [spec.mark === undefined ? 8 : 20, 8, 0, 0],
+    padding: [spec.mark === undefined ? 8 : 20, 18, 0, 0],
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), 'Etc/UTC'),
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false, dist: 6 } },
