@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// The file; opened when the first letter comes, and again after an error. Everything here blocks.
@@ -66,6 +67,7 @@ impl LetterFile {
             let file = OpenOptions::new()
                 .append(true)
                 .create(true)
+                .mode(0o600)
                 .open(&self.path)?;
             let bytes = file.metadata()?.len();
             self.open = Some(OpenFile { file, bytes });

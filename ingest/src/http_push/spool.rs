@@ -4,10 +4,15 @@
 //! one. Segments are named by a rising number; the file source reads and deletes them. Each start begins a new segment
 //! and cuts a torn last line off the old ones: nobody was told that it is stored. What surprises: a request whose
 //! lines were written but not synced before a crash may be stored although its client never heard so.
+//!
+//! The lines are as gateways wrote them, secrets included, so only the service may read them, and they are not left
+//! lying: a segment that nothing was added to for a while is followed by an empty one, and so may be deleted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +28,8 @@ pub(super) const SEGMENT_PATTERN: &str = "events-*.ndjson";
 const GROUP_LIMIT: usize = 256;
 /// Requests that wait to be written; as many as one write takes.
 const QUEUE_LIMIT: usize = 256;
+/// How long a segment waits for more lines before an empty one follows it; then it is deleted once checkpointed.
+const ROLL_AFTER: Duration = Duration::from_secs(1);
 
 /// Appends to the spool.
 #[derive(Clone, Debug)]
@@ -100,11 +107,16 @@ impl SpoolWriter {
                     self.rx.close();
                     continue;
                 }
+                () = tokio::time::sleep(ROLL_AFTER), if self.segments.has_lines() => {}
             }
             let appends = std::mem::take(&mut group);
             let mut segments = self.segments;
             self.segments = tokio::task::spawn_blocking(move || {
-                segments.append(appends);
+                if appends.is_empty() {
+                    segments.roll();
+                } else {
+                    segments.append(appends);
+                }
                 segments
             })
             .await
@@ -118,7 +130,10 @@ impl SpoolWriter {
 
 impl Segments {
     fn open(settings: &SpoolSettings, metrics: PushMetrics) -> io::Result<Self> {
-        fs::create_dir_all(&settings.dir)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&settings.dir)?;
         let mut next_number = 0;
         for (path, number) in list(&settings.dir)? {
             next_number = next_number.max(number + 1);
@@ -134,7 +149,28 @@ impl Segments {
             used_bytes: 0,
         };
         segments.measure()?;
+        // The segments before it may be deleted from now on.
+        segments.current = Some(segments.create()?);
         Ok(segments)
+    }
+
+    /// Whether the current segment holds lines that an empty one should follow.
+    fn has_lines(&self) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|segment| segment.bytes > 0)
+    }
+
+    /// Begins an empty segment; if that fails, the next request tries again.
+    fn roll(&mut self) {
+        self.current = None;
+        match self.create() {
+            Ok(segment) => self.current = Some(segment),
+            Err(error) => tracing::warn!(%error, "the spool cannot begin a new file"),
+        }
+        if let Err(error) = self.measure() {
+            tracing::warn!(%error, "the spool cannot be measured");
+        }
     }
 
     /// Stores a group of requests with one write and one fsync, and answers each.
@@ -225,6 +261,7 @@ impl Segments {
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
+            .mode(0o600)
             .open(path)?;
         self.next_number += 1;
         // The name must survive a crash as well as the content.
@@ -328,6 +365,7 @@ mod tests {
         segments
             .iter()
             .map(|(path, _)| fs::read_to_string(path).unwrap())
+            .filter(|text| !text.is_empty())
             .collect()
     }
 
@@ -359,6 +397,32 @@ mod tests {
         assert_eq!(contents(&settings), ["whole\n"]);
         append(&mut segments, &["next\n"]);
         assert_eq!(contents(&settings), ["whole\n", "next\n"]);
+    }
+
+    #[test]
+    fn an_empty_segment_follows_so_that_no_line_is_in_the_newest() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings(dir.path());
+        let mut segments = Segments::open(&settings, PushMetrics::default()).unwrap();
+        assert!(!segments.has_lines());
+        append(&mut segments, &["one\n"]);
+        assert!(segments.has_lines());
+        segments.roll();
+        assert!(!segments.has_lines());
+        let newest = list(&settings.dir).unwrap().into_iter().max().unwrap().0;
+        assert_eq!(newest.metadata().unwrap().len(), 0);
+        assert_eq!(contents(&settings), ["one\n"]);
+    }
+
+    #[test]
+    fn only_the_service_may_read_the_spool() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings(dir.path());
+        Segments::open(&settings, PushMetrics::default()).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&settings.dir), 0o700);
+        assert_eq!(mode(&list(&settings.dir).unwrap()[0].0), 0o600);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokenwatch_ingest::{
     EventProducer, FileSource, FilesMetrics, HttpPushConfig, HttpPushSettings, KafkaConfig,
     PushKeyConfig, PushMetrics, PushSink, PushSinkSettings, PushTarget, Spool, push_router,
 };
+use tokenwatch_model::Position;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -158,6 +159,39 @@ async fn what_was_acknowledged_is_read_after_a_crash_and_a_torn_line_is_not() {
     for text in ["one", "two", "four"] {
         assert!(texts.contains(&text), "{texts:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushed_lines_leave_the_disk_once_they_are_checkpointed() {
+    let dir = TempDir::new().expect("a folder");
+    let running = start(&config(), dir.path());
+    let secret = "GET /?key=a-planted-secret";
+    assert_eq!(push(&running.router, secret).await.status(), StatusCode::OK);
+    let PushSinkSettings::Spool(spool) = settings(&config(), dir.path()).sink else {
+        panic!("a spool is configured");
+    };
+    let (tx, mut pipeline) = Pipeline::new(4);
+    let source = FileSource::new(spool.files(1_000), FilesMetrics::default());
+    let handle = source.handle();
+    let checkpointing = async {
+        pipeline.run_until(|pipeline| pipeline.count() == 1).await;
+        let checkpoint = pipeline
+            .positions
+            .iter()
+            .map(|(stream, next_offset)| Position {
+                stream: stream.clone(),
+                next_offset: *next_offset,
+            });
+        handle.committed(&checkpoint.collect::<Vec<_>>());
+        pipeline
+            .run_until(|pipeline| pipeline.assigned.is_empty())
+            .await;
+    };
+    tokio::select! {
+        result = source.run(tx, CancellationToken::new()) => panic!("the source goes on: {result:?}"),
+        () = checkpointing => {}
+    }
+    assert_eq!(spooled(dir.path()), "");
 }
 
 #[tokio::test]
