@@ -351,6 +351,21 @@ async fn a_broker_that_goes_away_and_comes_back_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_source_asks_for_its_last_checkpoint_and_stops_while_no_broker_answers() {
+    let cluster = cluster(&[("a", 1)]);
+    produce(&cluster, "a", 0, numbers(0..10));
+    let (tx, mut pipeline) = Pipeline::new(4);
+    let running = start(&config(&cluster, &["a"]), tx);
+    pipeline.run_until(|pipeline| pipeline.count() == 10).await;
+    cluster.broker_down(-1).expect("the broker goes down");
+    running.cancel.cancel();
+    pipeline
+        .run_until(|pipeline| pipeline.assigned.is_empty())
+        .await;
+    running.stop(&mut pipeline).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lag_counts_what_the_pipeline_was_not_handed() {
     let cluster = cluster(&[("a", 1)]);
     produce(&cluster, "a", 0, numbers(0..5_000));
