@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use tokenwatch_model::Severity;
+
+use super::*;
+use crate::occasion::Occasion;
+use crate::testing::smtp_server::SmtpServer;
+use crate::testing::{finding, settings};
+
+fn channel(port: u16, tls: &str) -> EmailChannel {
+    let settings = settings(&format!(
+        r#"
+        [[receivers]]
+        kind = "email"
+        name = "log"
+        host = "127.0.0.1"
+        port = {port}
+        tls = "{tls}"
+        from = "Tokenwatch <tokenwatch@example.com>"
+        to = ["ops@example.com", "Second Person <second@example.com>"]
+        "#
+    ));
+    let base = Url::parse("https://tw.example.com").expect("a URL");
+    EmailChannel::new(&settings.receivers[0].channel, Some(&base)).expect("a channel")
+}
+
+fn outgoing() -> Outgoing {
+    let mut finding = finding(1);
+    finding.summary = "ünusual <b>use</b>".to_owned();
+    Outgoing {
+        id: "ntf_0123".to_owned(),
+        occasion: Occasion::Opened,
+        severity: Severity::High,
+        finding: Arc::new(finding),
+        response: None,
+        repeated: false,
+    }
+}
+
+#[tokio::test]
+async fn a_mail_has_both_parts_all_recipients_and_a_stable_id() {
+    let mut server = SmtpServer::answering("250 fine").await;
+    let channel = channel(server.port, "none");
+    for _ in 0..2 {
+        assert_eq!(channel.send(&outgoing()).await, Delivery::Accepted);
+        let mail = server.mails.recv().await.expect("a mail");
+        assert_eq!(
+            mail.recipients,
+            ["RCPT TO:<ops@example.com>", "RCPT TO:<second@example.com>"]
+        );
+        for part in [
+            "Message-ID: <ntf_0123@example.com>",
+            "Auto-Submitted: auto-generated",
+            "Subject: [HIGH] rate_spike: acme",
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Type: text/html; charset=utf-8",
+            "https://tw.example.com/findings/fnd_",
+        ] {
+            assert!(
+                mail.content.contains(part),
+                "{part} is missing:\n{}",
+                mail.content
+            );
+        }
+        assert!(
+            !mail.content.contains("</b></p>"),
+            "HTML is escaped:\n{}",
+            mail.content
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_final_and_a_busy_server_is_not() {
+    let refusing = SmtpServer::answering("550 5.1.1 <ops@example.com> unknown").await;
+    assert_eq!(
+        channel(refusing.port, "none").send(&outgoing()).await,
+        Delivery::Rejected {
+            reason: "smtp_550".to_owned()
+        }
+    );
+    let busy = SmtpServer::answering("451 4.3.2 later").await;
+    assert_eq!(
+        channel(busy.port, "none").send(&outgoing()).await,
+        Delivery::Retry {
+            reason: "smtp_451".to_owned(),
+            after: None
+        }
+    );
+}
+
+#[tokio::test]
+async fn without_starttls_nothing_is_sent_in_the_clear() {
+    let mut server = SmtpServer::answering("250 fine").await;
+    let delivery = channel(server.port, "starttls").send(&outgoing()).await;
+    assert!(!matches!(delivery, Delivery::Accepted), "{delivery:?}");
+    assert!(server.mails.try_recv().is_err());
+}
+
+#[test]
+fn html_is_escaped() {
+    assert_eq!(
+        escape("<a href='x'>\"&"),
+        "&lt;a href=&#39;x&#39;&gt;&quot;&amp;"
+    );
+}

@@ -1,0 +1,181 @@
+use std::collections::HashMap;
+
+use super::*;
+use crate::testing::{Secrets, secrets, settings};
+
+/// The paths of the problems that `text` has, in order.
+fn problems(text: &str, secrets: &Secrets) -> Vec<String> {
+    let config: AlertingConfig = toml::from_str(text).expect("the configuration's shape");
+    match config.validate("alerting", secrets) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.into_iter().map(|problem| problem.path).collect(),
+    }
+}
+
+#[test]
+fn the_default_announces_to_the_log_and_revokes_nothing() {
+    let settings = settings("");
+    assert_eq!(settings.receivers.len(), 1);
+    assert!(matches!(
+        settings.receivers[0].channel,
+        ChannelSettings::Log { file: None }
+    ));
+    assert_eq!(
+        settings.response.mode,
+        tokenwatch_model::ResponseMode::DryRun
+    );
+    assert!(settings.response.target.is_none());
+}
+
+#[test]
+fn the_default_survives_being_written_and_read() {
+    let text = toml::to_string(&AlertingConfig::default()).expect("TOML");
+    let config: AlertingConfig = toml::from_str(&text).expect("the same");
+    assert_eq!(config, AlertingConfig::default());
+}
+
+#[test]
+fn unknown_keys_are_errors() {
+    for text in [
+        "colour = 1",
+        "[[receivers]]\nkind = \"log\"\nname = \"a\"\nfiel = \"x\"",
+        "[[receivers]]\nkind = \"pigeon\"\nname = \"a\"",
+        "[[routes]]\nseverty = \"low\"",
+        "[response]\nmode = \"perhaps\"",
+    ] {
+        assert!(toml::from_str::<AlertingConfig>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_with_its_path() {
+    let text = r#"
+        public_url = "tokenwatch.example.com"
+        max_age = "1s"
+        retry_delays = ["5s", "soon"]
+        [[receivers]]
+        kind = "log"
+        name = "ops"
+        [[receivers]]
+        kind = "webhook"
+        name = "ops"
+        url = "http://hook.example.com"
+        [[receivers]]
+        kind = "slack"
+        name = "chat"
+        url_env = "UNSET"
+        [[receivers]]
+        kind = "email"
+        name = "mail"
+        host = "mail.example.com"
+        tls = "none"
+        username = "tokenwatch"
+        password_env = "PASSWORD"
+        from = "nobody"
+        to = []
+        [[routes]]
+        receivers = ["nobody"]
+        [[routes]]
+        [response]
+        mode = "enforce"
+        max_per_hour = 0
+        [response.protected]
+        tokens = ["acme"]
+    "#;
+    assert_eq!(
+        problems(text, &secrets()),
+        [
+            "alerting.public_url",
+            "alerting.retry_delays[1]",
+            "alerting.max_age",
+            "alerting.receivers[1].name",
+            "alerting.receivers[1].url",
+            "alerting.receivers[1]",
+            "alerting.receivers[2].url_env",
+            "alerting.receivers[3].tls",
+            "alerting.receivers[3].to",
+            "alerting.receivers[3].from",
+            "alerting.routes[0].receivers[0]",
+            "alerting.routes[1].receivers",
+            "alerting.response.max_per_hour",
+            "alerting.response.target",
+            "alerting.response.protected.tokens[0]",
+        ]
+    );
+}
+
+#[test]
+fn inner_addresses_need_permission() {
+    let hook = |url: &str, more: &str| {
+        format!(
+            "[[receivers]]\nkind = \"webhook\"\nname = \"log\"\nurl = \"{url}\"\nsecret_env = [\"HOOK_SECRET\"]\n{more}"
+        )
+    };
+    for url in [
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://169.254.169.254/latest",
+        "http://hook.example.com/",
+        "ftp://hook.example.com/",
+        "https://user:word@hook.example.com/",
+    ] {
+        assert_eq!(
+            problems(&hook(url, ""), &secrets()),
+            ["alerting.receivers[0].url"],
+            "{url}"
+        );
+    }
+    let allowed = hook("http://127.0.0.1:8080/", "allow_private = true");
+    assert!(problems(&allowed, &secrets()).is_empty());
+    assert!(problems(&hook("https://hook.example.com/", ""), &secrets()).is_empty());
+}
+
+#[test]
+fn several_signing_secrets_are_kept_in_order_and_bad_ones_told() {
+    let text = r#"
+        [[receivers]]
+        kind = "webhook"
+        name = "log"
+        url = "https://hook.example.com/"
+        secret_env = ["OLD", "BAD"]
+        secret_file = ["NEW"]
+    "#;
+    let known = Secrets(HashMap::from([
+        ("OLD", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("NEW", "whsec_plJ3nmyCDGBKInavdOK15jslplJ3nmyCDGBKInav"),
+        ("BAD", "whsec_c2hvcnQ="),
+    ]));
+    assert_eq!(
+        problems(text, &known),
+        ["alerting.receivers[0].secret_env[1]"]
+    );
+}
+
+#[test]
+fn no_secret_shows_in_debug() {
+    let settings = settings(
+        r#"
+        [[receivers]]
+        kind = "slack"
+        name = "log"
+        url_env = "SLACK_URL"
+        [[receivers]]
+        kind = "webhook"
+        name = "hook"
+        url_env = "SLACK_URL"
+        secret_env = ["HOOK_SECRET"]
+        [[receivers]]
+        kind = "email"
+        name = "mail"
+        host = "mail.example.com"
+        username = "tokenwatch"
+        password_env = "PASSWORD"
+        from = "Tokenwatch <tokenwatch@example.com>"
+        to = ["ops@example.com"]
+        "#,
+    );
+    let debug = format!("{settings:?}");
+    for secret in ["verysecret", "MfKQ9r8G", "hunter2"] {
+        assert!(!debug.contains(secret), "{secret} shows in {debug}");
+    }
+}

@@ -1,0 +1,274 @@
+//! Takes findings, decides, records and hands to the workers; reconciles the store's findings with the ledger.
+//!
+//! `offer` never blocks the pipeline and may forget: the truth is what the store holds minus what the ledger says.
+//! That is compared at start, after anything was turned away, and now and then. Lines are written before messages
+//! depart, so that whatever moment a process dies in, the next one knows what was begun.
+
+mod intake;
+mod reconcile;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokenwatch_model::{
+    Clock, Finding, LatencyRecorder, LatencySummary, Notification, Response, ResponseMode, Severity,
+};
+use tokenwatch_store::Store;
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::channel::Channel;
+use crate::config::AlertingSettings;
+use crate::error::AlertingError;
+use crate::ledger::{self, Book, Ledger, LedgerWriter, WriterParts};
+use crate::metrics::AlertingMetrics;
+use crate::receiver::{self, Worker, WorkerParts};
+use crate::response::{Responder, ResponseHistory};
+
+use intake::{Intake, Outlet};
+
+/// Findings that wait to be decided on: 2 KB each, 8 MB.
+const OFFERS_LIMIT: usize = 4_096;
+/// Outcomes of responses on their way back; the rate limit keeps them few.
+const OUTCOMES_LIMIT: usize = 64;
+
+/// What is handed down from the binary.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: AlertingMetrics,
+    /// Where the console listens.
+    pub events: Option<broadcast::Sender<AlertingEvent>>,
+    /// What tasks are spawned on.
+    pub tracker: TaskTracker,
+    /// Ends everything: what is due is still sent, within the drain timeout.
+    pub cancel: CancellationToken,
+}
+
+/// What the console hears as it happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AlertingEvent {
+    /// A line was added to the journal of responses.
+    Response(Response),
+    /// A line was added to the ledger of notifications.
+    Notification(Notification),
+}
+
+/// How a receiver is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiverStatus {
+    /// Its name.
+    pub name: String,
+    /// Its channel.
+    pub channel: &'static str,
+    /// Whether it answered 410 and is not used until it is configured anew.
+    pub is_disabled: bool,
+    /// Messages that wait before its worker.
+    pub queued: usize,
+}
+
+/// Announces findings; clones are handles to one.
+#[derive(Clone)]
+pub struct Dispatcher(Arc<Inner>);
+
+struct Inner {
+    settings: Arc<AlertingSettings>,
+    offers: mpsc::Sender<Finding>,
+    behind: Arc<Behind>,
+    metrics: AlertingMetrics,
+    latency: Arc<Mutex<LatencyRecorder>>,
+    outlets: Vec<Outlet>,
+}
+
+/// Says that something was turned away and the ledger has to be compared.
+#[derive(Default)]
+pub(crate) struct Behind {
+    flag: AtomicBool,
+    wake: Notify,
+}
+
+impl Dispatcher {
+    /// Sets up the receivers and starts their workers on the tracker.
+    pub fn start(
+        settings: Arc<AlertingSettings>,
+        store: Store,
+        runtime: Runtime,
+    ) -> Result<Self, AlertingError> {
+        let channels = settings
+            .receivers
+            .iter()
+            .map(|receiver| Channel::new(receiver, settings.public_url.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        Self::start_with(settings, Ledger::Store(store), channels, runtime)
+    }
+
+    pub(crate) fn start_with(
+        settings: Arc<AlertingSettings>,
+        ledger: Ledger,
+        channels: Vec<Channel>,
+        runtime: Runtime,
+    ) -> Result<Self, AlertingError> {
+        let endpoint = Responder::endpoint(&settings.response)?;
+        let (offers, offered) = mpsc::channel(OFFERS_LIMIT);
+        let (outcomes, heard) = mpsc::channel(OUTCOMES_LIMIT);
+        let (writer, lines) = LedgerWriter::new();
+        let book = Arc::new(Book::new());
+        let latency = Arc::new(Mutex::new(LatencyRecorder::new()));
+        // Workers stop after the intake, so that what it hands over last is still sent.
+        let workers_cancel = CancellationToken::new();
+        let parts = WorkerParts {
+            clock: runtime.clock.clone(),
+            metrics: runtime.metrics.clone(),
+            writer: writer.clone(),
+            latency: Arc::clone(&latency),
+            retry_delays: settings.retry_delays.clone().into(),
+            drain_timeout: settings.drain_timeout,
+            cancel: workers_cancel.clone(),
+        };
+        let outlets = start_workers(&settings, channels, &parts, &runtime.tracker);
+        let responder = Responder {
+            endpoint,
+            clock: runtime.clock.clone(),
+            metrics: runtime.metrics.clone(),
+            writer,
+            outcomes,
+            cancel: runtime.cancel.clone(),
+        };
+        let writer_parts = WriterParts {
+            ledger: ledger.clone(),
+            book: Arc::clone(&book),
+            metrics: runtime.metrics.clone(),
+            events: runtime.events.clone(),
+        };
+        let behind = Arc::new(Behind::default());
+        let intake = Intake {
+            settings: Arc::clone(&settings),
+            ledger,
+            book,
+            history: ResponseHistory::new(),
+            responder,
+            outlets: outlets.clone(),
+            behind: Arc::clone(&behind),
+            runtime: runtime.clone(),
+        };
+        runtime
+            .tracker
+            .spawn(ledger::run_writer(writer_parts, lines));
+        runtime.tracker.spawn(async move {
+            intake.run(offered, heard).await;
+            workers_cancel.cancel();
+        });
+        Ok(Self(Arc::new(Inner {
+            settings,
+            offers,
+            behind,
+            metrics: runtime.metrics,
+            latency,
+            outlets,
+        })))
+    }
+
+    /// Offers versions of findings that are stored already. Never blocks; what does not fit is found again in the
+    /// store.
+    pub fn offer(&self, findings: &[Finding]) {
+        let inner = &*self.0;
+        for finding in findings {
+            if !is_relevant(finding, &inner.settings) {
+                continue;
+            }
+            if inner.offers.try_send(finding.clone()).is_err() {
+                inner.metrics.overflowed();
+                inner.behind.report();
+            }
+        }
+    }
+
+    /// How long it took from detection to the receiver's yes.
+    pub fn latency(&self) -> LatencySummary {
+        self.0
+            .latency
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .summary()
+    }
+
+    /// Whether responses are carried out.
+    pub fn response_mode(&self) -> ResponseMode {
+        self.0.settings.response.mode
+    }
+
+    /// How each receiver is doing.
+    pub fn receivers(&self) -> Vec<ReceiverStatus> {
+        let receivers = self.0.settings.receivers.iter();
+        receivers
+            .zip(&self.0.outlets)
+            .map(|(receiver, outlet)| ReceiverStatus {
+                name: receiver.name.to_string(),
+                channel: outlet.channel.as_str(),
+                is_disabled: outlet.disabled.load(Ordering::Acquire),
+                queued: outlet.queued(),
+            })
+            .collect()
+    }
+}
+
+impl Behind {
+    pub(crate) fn report(&self) {
+        self.flag.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn take(&self) {
+        self.flag.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_reported(&self) -> bool {
+        self.flag.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn reported(&self) {
+        self.wake.notified().await;
+    }
+}
+
+/// Whether anybody may want to hear of `finding`, or it may call for a response. A finding that a route wants less
+/// than it did, because it became milder, has been offered before.
+fn is_relevant(finding: &Finding, settings: &AlertingSettings) -> bool {
+    settings.routing.wants(finding)
+        || (finding.severity == Severity::Critical && settings.response.mode != ResponseMode::Off)
+}
+
+fn start_workers(
+    settings: &AlertingSettings,
+    channels: Vec<Channel>,
+    parts: &WorkerParts,
+    tracker: &TaskTracker,
+) -> Vec<Outlet> {
+    let mut outlets = Vec::with_capacity(channels.len());
+    for (receiver, channel) in settings.receivers.iter().zip(channels) {
+        let (sender, jobs) = mpsc::channel(receiver::QUEUE_LIMIT);
+        let disabled = Arc::new(AtomicBool::new(false));
+        outlets.push(Outlet {
+            name: Arc::clone(&receiver.name),
+            channel: channel.name(),
+            digest: channel.digest(),
+            disabled: Arc::clone(&disabled),
+            jobs: sender,
+        });
+        let worker = Worker {
+            name: Arc::clone(&receiver.name),
+            channel,
+            disabled,
+            jobs,
+            parts: parts.clone(),
+        };
+        tracker.spawn(worker.run());
+    }
+    outlets
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Compares what the store holds with what the ledger says, at start and later; goes on where a process died.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokenwatch_model::{Response, ResponseMode, ResponseResult, Severity, Timestamp};
+use tokenwatch_store::StoreError;
+
+use super::AlertingEvent;
+use super::intake::Intake;
+use crate::ledger::publish;
+use crate::metrics::LedgerOperation;
+use crate::receiver::GONE_REASON;
+use crate::response::ResponseHistory;
+
+/// Findings in one read: 2 KB each.
+const PAGE_LIMIT: usize = 256;
+/// The first pause before another attempt to read the ledger at start.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Intake {
+    /// Reads what has to be known before anything may be decided; tries until the store answers.
+    pub(super) async fn begin(&mut self) {
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.recall().await {
+            self.ledger_failed(LedgerOperation::read, &error);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn recall(&mut self) -> Result<(), StoreError> {
+        self.recall_disabled().await?;
+        self.recall_responses().await
+    }
+
+    /// Endpoints that answered 410 stay disabled. One with another URL is another endpoint.
+    async fn recall_disabled(&self) -> Result<(), StoreError> {
+        let gone = self.ledger.receivers_with_reason(GONE_REASON).await?;
+        for outlet in &self.outlets {
+            let is_gone = gone.iter().any(|(receiver, reason)| {
+                **receiver == *outlet.name
+                    && reason.strip_prefix(GONE_REASON) == outlet.digest.as_deref()
+            });
+            if is_gone && !outlet.disabled.swap(true, Ordering::AcqRel) {
+                self.runtime.metrics.endpoint_disabled();
+                tracing::warn!(
+                    receiver.name = &*outlet.name,
+                    "the receiver answered 410 Gone earlier and stays disabled until its URL is changed"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What was intended and has no outcome is unknown from now on: the process died in between.
+    async fn recall_responses(&mut self) -> Result<(), StoreError> {
+        let now = self.runtime.clock.now();
+        let since = now - ResponseHistory::window(&self.settings.response);
+        let mut lines = self.ledger.responses_since(since).await?;
+        let mut unknown = Vec::new();
+        for line in &mut lines {
+            if line.result == ResponseResult::Intended {
+                *line = unknown_outcome(line, now);
+                unknown.push(line.clone());
+            }
+        }
+        if !unknown.is_empty() {
+            self.ledger.insert_responses(&unknown).await?;
+        }
+        for line in unknown {
+            tracing::error!(
+                response.id = line.id, token.id = %line.token_id,
+                "the process died while asking for a revocation; check by hand whether the token is revoked"
+            );
+            self.runtime.metrics.responded(line.result);
+            publish(self.runtime.events.as_ref(), AlertingEvent::Response(line));
+        }
+        for line in lines {
+            self.history.record(line);
+        }
+        Ok(())
+    }
+
+    /// Decides again on every finding that may be news. What was announced is left alone by the decision.
+    pub(super) async fn reconcile(&mut self) {
+        let Some(severity) = self.mildest() else {
+            return;
+        };
+        self.runtime.metrics.reconciled();
+        // Twice the age: what was begun and has become too old in the meantime is recorded as such.
+        let since = self.runtime.clock.now() - self.settings.max_age * 2;
+        let mut after = None;
+        loop {
+            let page = match self
+                .ledger
+                .findings_page(since, severity, after, PAGE_LIMIT)
+                .await
+            {
+                Ok(page) => page,
+                Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
+            };
+            let is_last = page.len() < PAGE_LIMIT;
+            after = page.last().map(|finding| finding.id);
+            self.process(page).await;
+            if is_last || self.runtime.cancel.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    /// The mildest severity that anything is done about.
+    fn mildest(&self) -> Option<Severity> {
+        let announced = self.settings.routing.mildest();
+        let answered =
+            (self.settings.response.mode != ResponseMode::Off).then_some(Severity::Critical);
+        announced.into_iter().chain(answered).min()
+    }
+}
+
+fn unknown_outcome(intended: &Response, now: Timestamp) -> Response {
+    Response {
+        at: now.max(intended.at),
+        result: ResponseResult::Unknown,
+        reason: "process_died".to_owned(),
+        ..intended.clone()
+    }
+}

@@ -1,0 +1,145 @@
+//! The ledger for timelines: outlives the dispatcher under test, and fails when told to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokenwatch_model::{
+    Finding, FindingId, Notification, NotificationResult, Response, ResponseResult, Severity,
+    Timestamp,
+};
+use tokenwatch_store::StoreError;
+
+/// Shared between the test and the dispatchers that it starts one after the other.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryLedger(Arc<Mutex<Tables>>);
+
+#[derive(Default)]
+struct Tables {
+    findings: BTreeMap<FindingId, Finding>,
+    notifications: Vec<Notification>,
+    responses: Vec<Response>,
+    responses_fail: bool,
+}
+
+impl MemoryLedger {
+    /// Stores findings, as the pipeline does before it offers them.
+    pub(crate) fn store(&self, findings: &[Finding]) {
+        let mut tables = self.0.lock().unwrap();
+        for finding in findings {
+            tables.findings.insert(finding.id, finding.clone());
+        }
+    }
+
+    /// A store takes time, in which workers work.
+    pub(super) async fn take_time(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    /// Every line of the ledger.
+    pub(crate) fn all_notifications(&self) -> Vec<Notification> {
+        self.0.lock().unwrap().notifications.clone()
+    }
+
+    /// Every line of the journal.
+    pub(crate) fn all_responses(&self) -> Vec<Response> {
+        self.0.lock().unwrap().responses.clone()
+    }
+
+    /// From now on the journal of responses cannot be written.
+    pub(crate) fn fail_responses(&self) {
+        self.0.lock().unwrap().responses_fail = true;
+    }
+
+    pub(super) fn notifications_of(
+        &self,
+        findings: &[FindingId],
+    ) -> Result<Vec<Notification>, StoreError> {
+        let tables = self.0.lock().unwrap();
+        let mut newest = BTreeMap::new();
+        for line in &tables.notifications {
+            if findings.contains(&line.finding_id) {
+                newest.insert(line.id.clone(), line.clone());
+            }
+        }
+        Ok(newest.into_values().collect())
+    }
+
+    pub(super) fn insert_notifications(&self, lines: &[Notification]) -> Result<(), StoreError> {
+        self.0
+            .lock()
+            .unwrap()
+            .notifications
+            .extend_from_slice(lines);
+        Ok(())
+    }
+
+    pub(super) fn receivers_with_reason(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let tables = self.0.lock().unwrap();
+        Ok(tables
+            .notifications
+            .iter()
+            .filter(|line| line.reason.starts_with(prefix))
+            .map(|line| (line.receiver.clone(), line.reason.clone()))
+            .collect())
+    }
+
+    pub(super) fn responses_of(&self, findings: &[FindingId]) -> Result<Vec<Response>, StoreError> {
+        let mut newest = self.newest_responses();
+        newest.retain(|response| findings.contains(&response.finding_id));
+        Ok(newest)
+    }
+
+    pub(super) fn responses_since(&self, since: Timestamp) -> Result<Vec<Response>, StoreError> {
+        let mut newest = self.newest_responses();
+        newest
+            .retain(|response| response.at >= since || response.result == ResponseResult::Intended);
+        Ok(newest)
+    }
+
+    pub(super) fn insert_responses(&self, lines: &[Response]) -> Result<(), StoreError> {
+        let mut tables = self.0.lock().unwrap();
+        if tables.responses_fail {
+            return Err(StoreError::Cancelled);
+        }
+        tables.responses.extend_from_slice(lines);
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "has the shape of the store's")]
+    pub(super) fn findings_page(
+        &self,
+        since: Timestamp,
+        severity: Severity,
+        after: Option<FindingId>,
+        limit: usize,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let tables = self.0.lock().unwrap();
+        Ok(tables
+            .findings
+            .values()
+            .filter(|finding| finding.last_event_at >= since && finding.severity >= severity)
+            .filter(|finding| after.is_none_or(|after| finding.id > after))
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    fn newest_responses(&self) -> Vec<Response> {
+        let tables = self.0.lock().unwrap();
+        let mut newest = BTreeMap::new();
+        for line in &tables.responses {
+            newest.insert(line.id.clone(), line.clone());
+        }
+        newest.into_values().collect()
+    }
+
+    /// How many lines of the ledger have this result.
+    pub(crate) fn count(&self, result: NotificationResult) -> usize {
+        let lines = self.all_notifications();
+        lines.iter().filter(|line| line.result == result).count()
+    }
+}
