@@ -28,7 +28,7 @@ const RECEIVER_LIMIT: usize = 64;
 /// A delivery is tried this often at most, first attempt included.
 const ATTEMPT_LIMIT: usize = 12;
 /// No single wait between attempts is longer.
-const LONGEST_DELAY: Duration = Duration::from_secs(86_400);
+const LONGEST_DELAY: Duration = Duration::from_hours(24);
 
 /// `[alerting]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,8 +80,8 @@ impl Default for AlertingConfig {
     fn default() -> Self {
         Self {
             public_url: String::new(),
-            max_age: Duration::from_secs(24 * 3600),
-            reconcile_every: Duration::from_secs(600),
+            max_age: Duration::from_hours(24),
+            reconcile_every: Duration::from_mins(10),
             drain_timeout: Duration::from_secs(5),
             // Standard Webhooks' schedule with half a minute put in after the first 5 s: a page that waits 5 minutes
             // because a receiver restarted is late. 17.6 hours in sum, within the 24 that a finding stays news.
@@ -105,6 +105,9 @@ impl Default for AlertingConfig {
 
 impl AlertingConfig {
     /// Checks everything and reads the secrets that it names.
+    ///
+    /// # Panics
+    /// Never: where there are no problems, there are settings.
     pub fn validate(
         &self,
         prefix: &str,

@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date() {
-        assert_eq!(waits("120"), Some(Duration::from_secs(120)));
+        assert_eq!(waits("120"), Some(Duration::from_mins(2)));
         assert_eq!(
             waits("Sun, 06 Nov 1994 08:50:07 GMT"),
             Some(Duration::from_secs(30))

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How far a wait may be stretched or shortened, so that receivers that came back are not hit by everybody at once.
 const JITTER: f64 = 0.2;
 /// A Retry-After beyond this is a way of saying no.
-const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(86_400);
+const RETRY_AFTER_LIMIT: Duration = Duration::from_hours(24);
 
 /// How long to wait after the failed attempt number `attempts` (from 1), or `None` if that was the last. `chance` is
 /// from 0 to 1.
@@ -29,7 +29,7 @@ mod tests {
 
     use super::*;
 
-    const DELAYS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(300)];
+    const DELAYS: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
 
     #[test]
     fn attempts_are_one_more_than_the_waits() {

@@ -58,6 +58,9 @@ impl fmt::Debug for SigningSecret {
 
 /// The value of `webhook-signature`: one signature per secret, separated by spaces, so that receivers can change
 /// secrets one after the other.
+///
+/// # Panics
+/// Never: HMAC takes keys of any length.
 pub fn sign(secrets: &[SigningSecret], id: &str, unix_secs: i64, body: &[u8]) -> String {
     let signatures: Vec<String> = secrets
         .iter()

@@ -73,9 +73,9 @@ pub(crate) fn finding(number: u128) -> Finding {
             consumer: Some("acme".to_owned()),
             owner: None,
         }),
-        first_event_at: NOW - Duration::from_secs(120),
-        last_event_at: NOW - Duration::from_secs(60),
-        detected_at: NOW - Duration::from_secs(60),
+        first_event_at: NOW - Duration::from_mins(2),
+        last_event_at: NOW - Duration::from_mins(1),
+        detected_at: NOW - Duration::from_mins(1),
         event_count: 4312,
         summary: "acme's key makes 70 times its usual calls".to_owned(),
         evidence: Evidence {

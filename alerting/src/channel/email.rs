@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// One worker sends one mail at a time.
 const CONNECTIONS_LIMIT: u32 = 1;
 /// Servers close idle connections after a few minutes; RFC 5321 asks for five.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Mail to a circle of addresses.
 pub(crate) struct EmailChannel {

@@ -319,11 +319,9 @@ fn email(
 }
 
 fn mailbox(key: &str, text: &str, problems: &mut Problems) -> Option<Mailbox> {
-    match text.parse::<Mailbox>() {
-        Ok(mailbox) => Some(mailbox),
-        Err(_) => {
-            problems.add(key, "is not an address like \"ops@example.com\"");
-            None
-        }
+    let mailbox = text.parse().ok();
+    if mailbox.is_none() {
+        problems.add(key, "is not an address like \"ops@example.com\"");
     }
+    mailbox
 }

@@ -101,7 +101,7 @@ impl Default for ResponseConfig {
         Self {
             mode: ResponseMode::DryRun,
             max_per_hour: 20,
-            repeat_after: Duration::from_secs(24 * 3600),
+            repeat_after: Duration::from_hours(24),
             protected: ProtectedTokens::default(),
             target: None,
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::{NOW, finding, revised, settings};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Two receivers: `ops` from medium on, which is told of ends; `acme` for one consumer's high ones.
 fn routing() -> Routing {

@@ -89,7 +89,7 @@ impl Intake {
                     if count == 0 {
                         break;
                     }
-                    self.process(batch.drain(..).collect()).await;
+                    self.process(std::mem::take(&mut batch)).await;
                 }
                 () = behind.reported() => {
                     reconcile_at = reconcile_at.min(Instant::now() + pause);
@@ -116,7 +116,7 @@ impl Intake {
         let mut batch = Vec::new();
         let rest = async {
             while offered.recv_many(&mut batch, BATCH_LIMIT).await > 0 {
-                self.process(batch.drain(..).collect()).await;
+                self.process(std::mem::take(&mut batch)).await;
             }
         };
         if tokio::time::timeout_at(deadline, rest).await.is_err() {
@@ -254,13 +254,12 @@ impl Intake {
         if !self.book.depart(&id) {
             return;
         }
-        match outlet.jobs.try_send(job) {
-            Ok(()) => self.runtime.metrics.queued(outlet.channel, 1),
-            Err(_) => {
-                self.book.arrive(&id);
-                self.runtime.metrics.overflowed();
-                self.behind.report();
-            }
+        if outlet.jobs.try_send(job).is_ok() {
+            self.runtime.metrics.queued(outlet.channel, 1);
+        } else {
+            self.book.arrive(&id);
+            self.runtime.metrics.overflowed();
+            self.behind.report();
         }
     }
 
@@ -347,17 +346,14 @@ fn newest(findings: Vec<Finding>) -> Vec<Finding> {
     let mut positions = HashMap::new();
     let mut newest: Vec<Finding> = Vec::with_capacity(findings.len());
     for finding in findings {
-        match positions.get(&finding.id) {
-            Some(position) => {
-                let known: &mut Finding = &mut newest[*position];
-                if finding.revision >= known.revision {
-                    *known = finding;
-                }
+        if let Some(position) = positions.get(&finding.id) {
+            let known: &mut Finding = &mut newest[*position];
+            if finding.revision >= known.revision {
+                *known = finding;
             }
-            None => {
-                positions.insert(finding.id, newest.len());
-                newest.push(finding);
-            }
+        } else {
+            positions.insert(finding.id, newest.len());
+            newest.push(finding);
         }
     }
     newest

@@ -22,6 +22,10 @@ struct Tables {
     responses_fail: bool,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "its functions have the shape of the store's"
+)]
 impl MemoryLedger {
     /// Stores findings, as the pipeline does before it offers them.
     pub(crate) fn store(&self, findings: &[Finding]) {
@@ -109,7 +113,6 @@ impl MemoryLedger {
         Ok(())
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "has the shape of the store's")]
     pub(super) fn findings_page(
         &self,
         since: Timestamp,

@@ -14,7 +14,7 @@ use super::ResponsePast;
 use crate::config::ResponseSettings;
 
 /// The rate limit's window.
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 /// Findings whose answer is remembered, about 400 bytes each; what was forgotten is read from the journal again.
 const ANSWERS_LIMIT: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 

@@ -98,15 +98,16 @@ impl Responder {
             ..intended
         };
         self.metrics.responded(result);
-        match result {
-            ResponseResult::Delivered => tracing::warn!(
+        if result == ResponseResult::Delivered {
+            tracing::warn!(
                 response.id = outcome.id, token.id = %outcome.token_id, finding.id = %outcome.finding_id,
                 "{} took the request to revoke the token", outcome.target
-            ),
-            _ => tracing::error!(
+            );
+        } else {
+            tracing::error!(
                 response.id = outcome.id, token.id = %outcome.token_id, finding.id = %outcome.finding_id,
                 reason = outcome.reason, "the token could not be revoked: act by hand"
-            ),
+            );
         }
         if self.outcomes.send(outcome.clone()).await.is_err() {
             tracing::debug!("the dispatcher ended before a response did");

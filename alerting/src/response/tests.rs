@@ -118,7 +118,7 @@ fn limits_withhold_and_say_so() {
     };
     assert_eq!(withheld(&critical(1), revoked), "already_revoked");
     let mut old = critical(1);
-    old.last_event_at = NOW - Duration::from_secs(2 * 86_400);
+    old.last_event_at = NOW - Duration::from_hours(48);
     assert_eq!(withheld(&old, NEW), "too_old");
 }
 
@@ -149,7 +149,7 @@ fn history_knows_revoked_tokens_for_a_day_and_the_last_hours_count() {
         let finding = tokenwatch_model::FindingId::from_bits(finding);
         history.past(finding, TokenId::from_bits(token), &settings, NOW + after)
     };
-    let soon = Duration::from_secs(60);
+    let soon = Duration::from_mins(1);
     assert_eq!(
         past(4, 7, soon),
         ResponsePast {
@@ -161,10 +161,10 @@ fn history_knows_revoked_tokens_for_a_day_and_the_last_hours_count() {
     assert!(past(1, 7, soon).is_answered);
     assert!(!past(4, 8, soon).is_revoked, "its revocation failed");
     assert!(!past(4, 9, soon).is_revoked, "it was withheld");
-    let later = Duration::from_secs(2 * 3600);
+    let later = Duration::from_hours(2);
     assert_eq!(past(4, 7, later).last_hour, 0);
     assert!(past(4, 7, later).is_revoked);
-    let next_day = Duration::from_secs(25 * 3600);
+    let next_day = Duration::from_hours(25);
     assert!(!past(4, 7, next_day).is_revoked);
 }
 
