@@ -3,31 +3,58 @@
 //! Sources hand batches of raw records to the pipeline and go on from the positions that it answers with; they keep no
 //! position of their own. The decoder is a pure function of a record and its settings.
 
+mod address;
 mod batching;
+mod call;
+mod config;
+mod credentials;
 mod dead_letters;
+mod decoder;
+mod decoder_config;
+mod enrich;
 mod files;
+mod format;
+mod formats;
+mod framing;
+mod geo;
 mod http_push;
+mod identity;
+mod json;
+mod jwt;
 mod kafka;
 mod lines;
+mod metrics;
+mod names;
 mod record;
 mod reject;
+mod scrub;
 mod source_error;
 mod source_metrics;
+mod time;
+mod token_key;
 
 pub use batching::BatchLimits;
+pub use config::{IngestConfig, IngestSettings};
+pub use decoder::Decoder;
+pub use decoder_config::{DecoderConfig, DecoderSettings, IdentityConfig, LimitsConfig, ScrubConfig};
+pub use format::FormatChoice;
+pub use formats::mapped::{LatencyUnit, MappedConfig, MappedField, TimestampUnit};
+pub use geo::{Geo, GeoConfig, GeoState, Place};
+pub use metrics::IngestMetrics;
+pub use token_key::{TokenKey, TokenKeyError};
 pub use dead_letters::{DeadLetters, DeadLettersConfig, DeadLettersSettings, DeadLettersTarget};
-pub use files::{FileSource, FilesConfig, FilesHandle, FilesSettings};
 pub use http_push::{
     EventProducer, HttpPushConfig, HttpPushSettings, PushKey, PushKeyConfig, PushSink,
     PushSinkSettings, PushTarget, Spool, SpoolSettings, SpoolWriter, push_router,
 };
+pub use files::{FileSource, FilesConfig, FilesHandle, FilesSettings};
 pub use kafka::{
     KafkaConfig, KafkaConnection, KafkaHandle, KafkaSettings, KafkaSource, KafkaState, OptionValue,
     PartitionLag, StartFrom,
 };
 pub use lines::{AtEnd, FileReader, Line, LineReader, is_gzip};
-pub use record::{RawRecord, Record, RecordBatch, SourceEvent};
 pub use reject::{Reject, RejectReason};
+pub use record::{RawRecord, Record, RecordBatch, SourceEvent};
 pub use source_error::SourceError;
 pub use source_metrics::{
     DeadLettersMetrics, FilesMetrics, KafkaMetrics, PushMetrics, SourceMetrics,

@@ -41,6 +41,8 @@ pub struct RawRecord<'a> {
     pub stream: &'a StreamId,
     /// Its offset in the stream.
     pub offset: i64,
+    /// When the broker appended it, where known.
+    pub appended_at: Option<Timestamp>,
     /// Its bytes.
     pub bytes: &'a [u8],
 }
@@ -95,6 +97,7 @@ impl RecordBatch {
         RawRecord {
             stream: &self.streams[record.stream as usize],
             offset: record.offset,
+            appended_at: record.appended_at,
             bytes: &self.arena[record.start..record.end],
         }
     }

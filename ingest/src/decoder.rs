@@ -1,0 +1,293 @@
+//! Raw records to access events.
+//!
+//! A pure function of the record, the settings, the key and the geo databases: the same in every thread, in a replay and
+//! live. Whatever the bytes are, the result is events, rejects with a reason, or both; never a panic and never a stall.
+//!
+//! A record becomes documents ([`crate::framing`]), a document calls ([`crate::format`]), a call an event
+//! ([`crate::enrich`]).
+
+use serde::de::IgnoredAny;
+use tokenwatch_model::{AccessEvent, Format};
+
+use crate::call::Call;
+use crate::decoder_config::DecoderSettings;
+use crate::enrich::Enricher;
+use crate::format::{self, CallSink};
+use crate::formats::auto::Recogniser;
+use crate::formats::nginx;
+use crate::framing;
+use crate::geo::Geo;
+use crate::metrics::IngestMetrics;
+use crate::record::RawRecord;
+use crate::reject::{Reject, RejectReason};
+use crate::scrub::Scrubber;
+use crate::token_key::TokenKey;
+
+/// How much of a rejected record is kept.
+const EXCERPT_BYTES: usize = 512;
+
+/// Decodes records; shared by all decoding threads.
+#[derive(Debug)]
+pub struct Decoder {
+    enricher: Enricher,
+    recogniser: Recogniser,
+    metrics: IngestMetrics,
+}
+
+/// Where the events of one record go.
+struct Output<'o, 'a> {
+    decoder: &'a Decoder,
+    record: RawRecord<'a>,
+    events: &'o mut Vec<AccessEvent<'a>>,
+    rejects: &'o mut Vec<Reject>,
+    /// Index of the next event in the record.
+    index: u32,
+    is_full: bool,
+}
+
+impl Decoder {
+    /// A decoder that makes token ids with `key` and places with `geo`.
+    pub fn new(settings: DecoderSettings, key: TokenKey, geo: Geo, metrics: IngestMetrics) -> Self {
+        Self {
+            enricher: Enricher { settings, key, geo },
+            recogniser: Recogniser::new(),
+            metrics,
+        }
+    }
+
+    /// Appends the events of `record` to `events`, and what could not be decoded to `rejects`.
+    pub fn decode<'a>(
+        &'a self,
+        record: RawRecord<'a>,
+        events: &mut Vec<AccessEvent<'a>>,
+        rejects: &mut Vec<Reject>,
+    ) {
+        let mut output = Output {
+            decoder: self,
+            record,
+            events,
+            rejects,
+            index: 0,
+            is_full: false,
+        };
+        if record.bytes.len() > self.enricher.settings.record_bytes_limit {
+            return output.reject(RejectReason::Oversized, record.bytes);
+        }
+        for document in framing::documents(record.bytes) {
+            if let Err(reason) = self.decode_document(document, &mut output) {
+                output.reject(reason, document);
+            }
+            if output.is_full {
+                break;
+            }
+        }
+    }
+
+    /// Counts a batch that was decoded. Apart from `decode`, so that no counter is touched once per event.
+    pub fn count(&self, records: usize, events: &[AccessEvent<'_>], rejects: &[Reject]) {
+        self.metrics.count_batch(records, events, rejects);
+    }
+
+    /// Where addresses are looked up.
+    pub fn geo(&self) -> &Geo {
+        &self.enricher.geo
+    }
+
+    fn decode_document<'a>(
+        &'a self,
+        document: &'a [u8],
+        output: &mut Output<'_, 'a>,
+    ) -> Result<(), RejectReason> {
+        let settings = &self.enricher.settings;
+        let text = std::str::from_utf8(document).map_err(|_| RejectReason::NotUtf8)?;
+        if is_nested_deeper(document, settings.limits.nesting) {
+            return Err(RejectReason::NestingTooDeep);
+        }
+        let format = match settings
+            .format
+            .format()
+            .or_else(|| self.recogniser.recognise(text))
+        {
+            Some(format) => format,
+            None if is_broken_json(text) => return Err(RejectReason::InvalidJson),
+            None => return Err(RejectReason::UnknownFormat),
+        };
+        let (events, rejects, index) = (output.events.len(), output.rejects.len(), output.index);
+        let result = format::read(
+            format,
+            text,
+            settings,
+            &mut Borrowing {
+                output,
+                document,
+                format,
+            },
+        );
+        let repaired = match result {
+            Err(RejectReason::InvalidJson) if format == Format::Nginx => nginx::repair_json(text),
+            result => return result,
+        };
+        let Some(repaired) = repaired else {
+            return result;
+        };
+        output.events.truncate(events);
+        output.rejects.truncate(rejects);
+        output.index = index;
+        format::read(
+            format,
+            &repaired,
+            settings,
+            &mut Owning {
+                output,
+                document,
+                format,
+            },
+        )
+    }
+}
+
+impl<'a> Output<'_, 'a> {
+    /// The index of one more event, unless the record has too many.
+    fn next_index(&mut self, document: &[u8]) -> Option<u32> {
+        let index = self.index;
+        self.index += 1;
+        if index < self.decoder.enricher.settings.limits.record_events {
+            return Some(index);
+        }
+        self.is_full = true;
+        self.reject(RejectReason::TooManyEvents, document);
+        None
+    }
+
+    /// Makes the event of a call, or rejects it.
+    fn event<'r>(
+        &mut self,
+        call: Result<Call<'r>, RejectReason>,
+        format: Format,
+        document: &[u8],
+        record: RawRecord<'r>,
+    ) -> Option<AccessEvent<'r>>
+    where
+        'a: 'r,
+    {
+        let index = self.next_index(document)?;
+        let enricher = &self.decoder.enricher;
+        let call = match call {
+            Ok(call) => call,
+            Err(reason) => {
+                self.reject(reason, document);
+                return None;
+            }
+        };
+        match enricher.time_of(&call, record) {
+            Ok(ts) => Some(enricher.event(call, ts, format, record, index)),
+            Err(reason) => {
+                // The secrets of this call are known, so its excerpt can be cleaned of them too.
+                let scrubber = Scrubber::new(&enricher.settings.names, call.credentials.needles());
+                self.rejects
+                    .push(reject_of(record, reason, &scrubber, document));
+                None
+            }
+        }
+    }
+
+    fn reject(&mut self, reason: RejectReason, document: &[u8]) {
+        let scrubber = Scrubber::new(&self.decoder.enricher.settings.names, std::iter::empty());
+        self.rejects
+            .push(reject_of(self.record, reason, &scrubber, document));
+    }
+}
+
+fn reject_of(
+    record: RawRecord<'_>,
+    reason: RejectReason,
+    scrubber: &Scrubber<'_>,
+    document: &[u8],
+) -> Reject {
+    Reject {
+        reason,
+        stream: record.stream.clone(),
+        offset: record.offset,
+        excerpt: scrubber.excerpt(document, EXCERPT_BYTES),
+    }
+}
+
+/// Takes calls that borrow from the record.
+struct Borrowing<'s, 'o, 'a> {
+    output: &'s mut Output<'o, 'a>,
+    document: &'a [u8],
+    format: Format,
+}
+
+impl<'a> CallSink<'a> for Borrowing<'_, '_, 'a> {
+    fn take(&mut self, call: Result<Call<'a>, RejectReason>) -> bool {
+        let event = self
+            .output
+            .event(call, self.format, self.document, self.output.record);
+        self.output.events.extend(event);
+        !self.output.is_full
+    }
+}
+
+/// Takes calls that borrow from a repaired copy of the record, which does not outlive the decoding.
+struct Owning<'s, 'o, 'a> {
+    output: &'s mut Output<'o, 'a>,
+    document: &'a [u8],
+    format: Format,
+}
+
+impl<'r, 'a: 'r> CallSink<'r> for Owning<'_, '_, 'a> {
+    fn take(&mut self, call: Result<Call<'r>, RejectReason>) -> bool {
+        let event = self
+            .output
+            .event(call, self.format, self.document, self.output.record);
+        self.output
+            .events
+            .extend(event.map(AccessEvent::into_owned));
+        !self.output.is_full
+    }
+}
+
+/// Whether brackets are nested deeper than `limit` outside of texts. Most records have fewer brackets than that at all,
+/// which counting them tells much faster.
+fn is_nested_deeper(document: &[u8], limit: usize) -> bool {
+    // `[` and `{` differ in one bit only.
+    if document.iter().filter(|byte| **byte | 0x20 == b'{').count() <= limit {
+        return false;
+    }
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for byte in document {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a document of no known format begins like JSON and is none.
+fn is_broken_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nesting_is_counted_outside_of_texts() {
+        assert!(!is_nested_deeper(b"[[[]]]", 3));
+        assert!(is_nested_deeper(b"[[[]]]", 2));
+        assert!(!is_nested_deeper(br#"{"a":"[[[[\"[[[["}"#, 1));
+        assert!(!is_nested_deeper(b"[],[],[],[]", 1));
+    }
+}

@@ -1,0 +1,10 @@
+//! One file per format; [`crate::format`] is the registry.
+
+pub(crate) mod auto;
+pub(crate) mod caddy;
+pub(crate) mod envoy;
+mod headers;
+pub(crate) mod istio;
+pub(crate) mod kong;
+pub(crate) mod mapped;
+pub(crate) mod nginx;

@@ -1,0 +1,219 @@
+//! Decides which token a call used: the stable identity that habits belong to.
+//!
+//! In this order: the gateway's own name of the credential; the grant behind a JWT; the raw token; the consumer. Each
+//! gives an id under the deployment key, and a raw token that was seen beside a better identity becomes its alias.
+
+use tokenwatch_model::{Format, Text, TokenKind, TokenUse};
+
+use crate::credentials::{Credentials, Grant, Place};
+use crate::jwt;
+use crate::scrub::shapes;
+use crate::token_key::TokenKey;
+
+/// The token that a call used, if it used any. Texts are not scrubbed yet.
+pub(crate) fn identify<'a>(
+    key: &TokenKey,
+    format: Format,
+    credentials: &mut Credentials<'a>,
+) -> Option<TokenUse<'a>> {
+    let raw = credentials.token();
+    let fingerprint = raw.map(|(token, _)| key.token_id(token.as_bytes()));
+    let claims = raw.and_then(|(token, _)| jwt::claims(token));
+    let raw_kind = raw.map(|(token, place)| kind_of(token, place, claims.is_some()));
+    let grant = claims.unwrap_or_else(|| std::mem::take(&mut credentials.grant));
+    let grant_kind = if grant.is_named() {
+        TokenKind::Jwt
+    } else {
+        TokenKind::Unknown
+    };
+    let kind = raw_kind.unwrap_or(grant_kind);
+    let credential_id = credentials.credential_id.take();
+    let consumer = credentials.consumer.take();
+
+    let (id, kind) = if let Some(name) = &credential_id {
+        // A name is unique within its gateway only, and the format stands for the gateway.
+        let kind = if kind == TokenKind::Unknown {
+            TokenKind::ApiKey
+        } else {
+            kind
+        };
+        (key.name_id("credential", &[format.name(), name]), kind)
+    } else if grant.is_named() {
+        let part = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
+        let parts = [
+            part(&grant.issuer),
+            part(&grant.subject),
+            part(&grant.client),
+        ];
+        (
+            key.name_id("grant", &parts.each_ref().map(String::as_str)),
+            kind,
+        )
+    } else if let Some(fingerprint) = fingerprint {
+        (fingerprint, kind)
+    } else {
+        (
+            key.name_id("consumer", &[format.name(), consumer.as_deref()?]),
+            TokenKind::Unknown,
+        )
+    };
+
+    let alias = fingerprint.filter(|fingerprint| *fingerprint != id);
+    let is_short_lived = kind == TokenKind::Jwt;
+    Some(TokenUse {
+        id,
+        kind,
+        credential_id,
+        instance: grant.instance.or_else(|| {
+            alias
+                .filter(|_| is_short_lived)
+                .map(|digest| digest.to_string().into())
+        }),
+        consumer: consumer.or(grant.client),
+        scopes: grant.scopes.map(scopes_of).unwrap_or_default(),
+        fingerprint: alias,
+    })
+}
+
+impl Grant<'_> {
+    /// Whether it names anybody.
+    fn is_named(&self) -> bool {
+        self.subject.is_some() || self.client.is_some()
+    }
+}
+
+fn kind_of(token: &str, place: Place, is_jwt: bool) -> TokenKind {
+    match place {
+        _ if is_jwt => TokenKind::Jwt,
+        Place::Header | Place::Query | Place::Basic => TokenKind::ApiKey,
+        Place::Cookie => TokenKind::Session,
+        Place::Authorization if shapes::is_key(token) => TokenKind::ApiKey,
+        Place::Authorization | Place::Other => TokenKind::Unknown,
+    }
+}
+
+/// `a b`, `a,b` and `["a","b"]` are the scopes a and b.
+fn scopes_of(text: Text<'_>) -> Vec<Text<'_>> {
+    let is_separator = |c: char| matches!(c, ' ' | ',' | '[' | ']' | '"' | '\'');
+    match text {
+        Text::Borrowed(text) => text
+            .split(is_separator)
+            .filter(|scope| !scope.is_empty())
+            .map(Text::Borrowed)
+            .collect(),
+        Text::Owned(text) => text
+            .split(is_separator)
+            .filter(|scope| !scope.is_empty())
+            .map(|scope| Text::Owned(scope.to_owned()))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::names::CredentialNames;
+
+    fn key() -> TokenKey {
+        TokenKey::from_bytes(&[7; 32])
+    }
+
+    fn use_of(fill: impl FnOnce(&mut Credentials<'static>)) -> Option<TokenUse<'static>> {
+        let mut credentials = Credentials::default();
+        fill(&mut credentials);
+        identify(&key(), Format::Kong, &mut credentials)
+    }
+
+    fn header(name: &str, value: impl Into<String>) -> impl FnOnce(&mut Credentials<'static>) {
+        let (name, value) = (name.to_owned(), value.into());
+        move |credentials| credentials.header(&CredentialNames::default(), &name, value.into())
+    }
+
+    fn jwt(claims: &str) -> String {
+        format!(
+            "Bearer eyJhbGciOiJub25lIn0.{}.sig",
+            URL_SAFE_NO_PAD.encode(claims)
+        )
+    }
+
+    #[test]
+    fn a_call_without_a_credential_has_no_token() {
+        assert_eq!(use_of(|_| {}), None);
+        assert_eq!(use_of(header("authorization", "REDACTED")), None);
+    }
+
+    #[test]
+    fn a_raw_key_is_its_fingerprint() {
+        let token = use_of(header("apikey", "k-1")).unwrap();
+        assert_eq!(token.id, key().token_id(b"k-1"));
+        assert_eq!(token.kind, TokenKind::ApiKey);
+        assert_eq!(token.fingerprint, None);
+    }
+
+    #[test]
+    fn the_gateways_name_comes_first_and_the_raw_key_becomes_its_alias() {
+        let token = use_of(|credentials| {
+            credentials.credential_id = Some("5cbc".into());
+            header("apikey", "k-1")(credentials);
+        })
+        .unwrap();
+        assert_eq!(token.credential_id.as_deref(), Some("5cbc"));
+        assert_eq!(token.fingerprint, Some(key().token_id(b"k-1")));
+        assert_ne!(token.id, key().token_id(b"k-1"));
+        assert_ne!(token.id, key().token_id(b"5cbc"));
+    }
+
+    #[test]
+    fn jwts_of_one_grant_are_one_token_with_many_instances() {
+        let first = use_of(header(
+            "authorization",
+            jwt(r#"{"iss":"i","sub":"s","azp":"c","jti":"1","scope":"a b"}"#),
+        ))
+        .unwrap();
+        let second = use_of(header(
+            "authorization",
+            jwt(r#"{"iss":"i","sub":"s","azp":"c","jti":"2"}"#),
+        ))
+        .unwrap();
+        let other = use_of(header(
+            "authorization",
+            jwt(r#"{"iss":"i","sub":"t","azp":"c"}"#),
+        ))
+        .unwrap();
+        assert_eq!(first.id, second.id);
+        assert_ne!(first.id, other.id);
+        assert_eq!(first.instance.as_deref(), Some("1"));
+        assert_eq!(
+            other.instance,
+            other.fingerprint.map(|digest| digest.to_string().into())
+        );
+        assert_eq!(first.kind, TokenKind::Jwt);
+        assert_eq!(first.consumer.as_deref(), Some("c"));
+        assert_eq!(first.scopes, ["a", "b"]);
+    }
+
+    #[test]
+    fn claims_that_the_gateway_logged_are_the_same_grant_as_the_token() {
+        let raw = use_of(header("authorization", jwt(r#"{"sub":"svc-billing"}"#))).unwrap();
+        let logged =
+            use_of(|credentials| credentials.grant.subject = Some("svc-billing".into())).unwrap();
+        assert_eq!(raw.id, logged.id);
+    }
+
+    #[test]
+    fn the_consumer_is_the_last_resort() {
+        let token = use_of(|credentials| credentials.consumer = Some("acme".into())).unwrap();
+        assert_eq!(token.id, key().name_id("consumer", &["kong", "acme"]));
+        assert_eq!(token.kind, TokenKind::Unknown);
+    }
+
+    #[test]
+    fn scopes_are_read_from_every_notation() {
+        for text in ["a b", "a,b", "a, b", r#"["a","b"]"#] {
+            assert_eq!(scopes_of(text.into()), ["a", "b"], "{text}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Reads the claims of a JSON Web Token without verifying it: the gateway did, or refused it.
+//!
+//! Claims make the identity of the grant behind short-lived tokens; the token itself is never kept.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::MapAccess;
+
+use crate::credentials::Grant;
+use crate::json::{self, Fields, Object};
+
+/// Longer payloads are not read: headers of 16 KiB are more than any gateway takes.
+const PAYLOAD_LIMIT_BYTES: usize = 16 * 1_024;
+
+/// The claims of a token, owned: the decoded payload does not outlive this.
+pub(crate) fn claims(token: &str) -> Option<Grant<'static>> {
+    let (header, rest) = token.split_once('.')?;
+    let payload = rest.split_once('.').map_or(rest, |(payload, _)| payload);
+    if !header.starts_with("eyJ") || payload.len() > PAYLOAD_LIMIT_BYTES {
+        return None;
+    }
+    let decoded = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let text = std::str::from_utf8(&decoded).ok()?;
+    let mut claims = Claims::default();
+    serde::de::DeserializeSeed::deserialize(
+        Object(&mut claims),
+        &mut serde_json::Deserializer::from_str(text),
+    )
+    .ok()?;
+    Some(claims.0.into_owned())
+}
+
+#[derive(Default)]
+struct Claims<'a>(Grant<'a>);
+
+impl<'de> Fields<'de> for Claims<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        self.0.claim(key, map)
+    }
+}
+
+impl<'a> Grant<'a> {
+    /// Takes the claim `name`.
+    pub(crate) fn claim<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "iss" => self.issuer = json::text(map)?,
+            "sub" => self.subject = json::text(map)?,
+            "client_id" | "azp" | "cid" | "appid" => {
+                let client = json::text(map)?;
+                if name == "client_id" || self.client.is_none() {
+                    self.client = client;
+                }
+            }
+            "jti" => self.instance = json::text(map)?,
+            "scope" | "scp" | "scopes" => self.scopes = json::text(map)?,
+            _ => json::skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl Grant<'_> {
+    /// The same, borrowing nothing.
+    fn into_owned(self) -> Grant<'static> {
+        let own =
+            |text: Option<tokenwatch_model::Text<'_>>| text.map(|text| text.into_owned().into());
+        Grant {
+            issuer: own(self.issuer),
+            subject: own(self.subject),
+            client: own(self.client),
+            instance: own(self.instance),
+            scopes: own(self.scopes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(claims: &str) -> String {
+        format!("eyJhbGciOiJub25lIn0.{}.sig", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn claims_are_read_whatever_their_types() {
+        let claims = claims(&token(
+            r#"{"iss":"https://id","sub":17,"azp":"app","scp":["a","b"],"jti":"j"}"#,
+        ))
+        .unwrap();
+        assert_eq!(claims.issuer.as_deref(), Some("https://id"));
+        assert_eq!(claims.subject.as_deref(), Some("17"));
+        assert_eq!(claims.client.as_deref(), Some("app"));
+        assert_eq!(claims.scopes.as_deref(), Some("a, b"));
+        assert_eq!(claims.instance.as_deref(), Some("j"));
+    }
+
+    #[test]
+    fn the_signature_may_have_been_stripped() {
+        let token = token(r#"{"sub":"s"}"#);
+        let stripped = token.trim_end_matches(".sig");
+        assert_eq!(claims(stripped).unwrap().subject.as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn what_is_no_jwt_has_no_claims() {
+        for token in [
+            "",
+            "eyJ",
+            "eyJ.",
+            "eyJ.!!.",
+            "a.b.c",
+            "eyJhbGciOiJub25lIn0.bm90IGpzb24.x",
+        ] {
+            assert!(claims(token).is_none(), "{token}");
+        }
+    }
+}

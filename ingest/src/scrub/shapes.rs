@@ -1,0 +1,250 @@
+//! The shapes of secrets: prefixes that vendors give their keys, JWTs, and text too random to have been chosen.
+
+/// What a vendor's key starts with, and the fewest characters that follow.
+///
+/// From the public secret-scanning rules of GitHub and gitleaks. Publishable keys are in, because telling them apart is
+/// not worth a mistake.
+const PREFIXES: [(&str, usize); 50] = [
+    ("sk_live_", 4),
+    ("sk_test_", 4),
+    ("rk_live_", 4),
+    ("rk_test_", 4),
+    ("pk_live_", 4),
+    ("whsec_", 8),
+    ("ghp_", 8),
+    ("gho_", 8),
+    ("ghu_", 8),
+    ("ghs_", 8),
+    ("ghr_", 8),
+    ("github_pat_", 8),
+    ("glpat-", 8),
+    ("gldt-", 8),
+    ("glrt-", 8),
+    ("glptt-", 8),
+    ("AKIA", 12),
+    ("ASIA", 12),
+    ("AIza", 9),
+    ("GOCSPX-", 8),
+    ("ya29.", 8),
+    ("xoxa-", 8),
+    ("xoxb-", 8),
+    ("xoxe-", 8),
+    ("xoxp-", 8),
+    ("xoxr-", 8),
+    ("xoxs-", 8),
+    ("xapp-", 8),
+    ("sk-ant-", 8),
+    ("sk-proj-", 8),
+    ("sk-", 20),
+    ("hf_", 16),
+    ("npm_", 20),
+    ("pypi-", 16),
+    ("rubygems_", 16),
+    ("dop_v1_", 16),
+    ("doo_v1_", 16),
+    ("SG.", 16),
+    ("key-", 24),
+    ("shpat_", 8),
+    ("shpss_", 8),
+    ("shpca_", 8),
+    ("sq0atp-", 8),
+    ("sq0csp-", 8),
+    ("lin_api_", 8),
+    ("figd_", 8),
+    ("PMAK-", 8),
+    ("dapi", 32),
+    ("hvs.", 16),
+    ("AGE-SECRET-KEY-", 8),
+];
+/// A JWT's header is an object, and `{"` is `eyJ` in base64.
+const JWT_PREFIX: &str = "eyJ";
+/// The shortest piece of a JWT that is told: cut off, it still holds claims.
+const JWT_MIN_BYTES: usize = 13;
+/// The shortest random text of letters in both cases and digits: 20 of 62 are 119 bits.
+const MIXED_MIN: u32 = 20;
+/// The shortest random text of one case and digits. Shorter hexadecimal is an object's id more often than a key.
+const SINGLE_CASE_MIN: u32 = 32;
+/// Hexadecimal groups up to this length are parts of a UUID or a short hash.
+const HEX_GROUP_MAX: usize = 12;
+
+/// Whether `word` is a key by its prefix, or a JWT.
+pub(crate) fn is_key(word: &str) -> bool {
+    if word.starts_with(JWT_PREFIX) {
+        return word.len() >= JWT_MIN_BYTES;
+    }
+    // Most words end here: few start like a key and go on like one.
+    matches!(word.as_bytes(), [first, _, _, third, ..] if is_prefix_start(*first) && !third.is_ascii_whitespace())
+        && PREFIXES
+            .iter()
+            .any(|(prefix, tail)| word.len() >= prefix.len() + tail && word.starts_with(prefix))
+}
+
+/// Whether `word` was drawn at random, as keys are: its characters change their class too often for a word, a version,
+/// a CamelCase name or a UUID.
+pub(crate) fn is_random(word: &str) -> bool {
+    let counts = Counts::of(word);
+    let classes = [counts.lower, counts.upper, counts.digits]
+        .into_iter()
+        .filter(|count| *count > 0)
+        .count();
+    let changes_percent = counts.changes * 100 / counts.total().max(1);
+    match classes {
+        3 => counts.total() >= MIXED_MIN && changes_percent >= 25,
+        2 if counts.digits == 0 => counts.total() >= MIXED_MIN && changes_percent >= 35,
+        2 => counts.total() >= SINGLE_CASE_MIN && changes_percent >= 20,
+        _ => false,
+    }
+}
+
+/// Whether `word` might be random: for texts that nobody needs to read in full.
+pub(crate) fn is_suspicious(word: &str) -> bool {
+    let counts = Counts::of(word);
+    let letters = counts.lower + counts.upper;
+    is_random(word) || (counts.total() >= 10 && counts.digits >= 2 && letters >= 3)
+}
+
+fn is_prefix_start(byte: u8) -> bool {
+    matches!(
+        byte,
+        b's' | b'r'
+            | b'p'
+            | b'w'
+            | b'g'
+            | b'A'
+            | b'G'
+            | b'y'
+            | b'x'
+            | b'h'
+            | b'n'
+            | b'd'
+            | b'S'
+            | b'k'
+            | b'l'
+            | b'f'
+            | b'P'
+    )
+}
+
+/// How many characters of each class a word has, groups that are parts of a UUID left out.
+#[derive(Default)]
+struct Counts {
+    lower: u32,
+    upper: u32,
+    digits: u32,
+    /// Neighbours of different classes; a capital before a small letter begins a word and does not count.
+    changes: u32,
+}
+
+impl Counts {
+    fn of(word: &str) -> Self {
+        let mut counts = Self::default();
+        for group in word.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()) {
+            if group.len() > HEX_GROUP_MAX || !group.iter().all(u8::is_ascii_hexdigit) {
+                counts.add(group);
+            }
+        }
+        counts
+    }
+
+    fn add(&mut self, group: &[u8]) {
+        let mut before = Class::None;
+        for byte in group {
+            let class = match byte {
+                b'a'..=b'z' => Class::Lower,
+                b'A'..=b'Z' => Class::Upper,
+                _ => Class::Digit,
+            };
+            match class {
+                Class::Lower => self.lower += 1,
+                Class::Upper => self.upper += 1,
+                Class::Digit | Class::None => self.digits += 1,
+            }
+            let begins_word = before == Class::Upper && class == Class::Lower;
+            if before != Class::None && before != class && !begins_word {
+                self.changes += 1;
+            }
+            before = class;
+        }
+    }
+
+    fn total(&self) -> u32 {
+        self.lower + self.upper + self.digits
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    None,
+    Lower,
+    Upper,
+    Digit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_known_by_their_prefix() {
+        for word in [
+            "sk_live_example",
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "AKIAIOSFODNN7EXAMPLE",
+            "xoxb-123456789012-abc",
+            "glpat-XXXXXXXXXXXXXXXXXXXX",
+            "AIzaSyEXAMPLE",
+            "eyJhbGciOiJIUzI1NiJ9",
+            "hf_aaaaaaaaaaaaaaaaaaaa",
+        ] {
+            assert!(is_key(word), "{word}");
+        }
+        for word in [
+            "sk_live_",
+            "skiing",
+            "ghp",
+            "key-value",
+            "npm_config",
+            "AKIAfoo",
+            "eyJ",
+            "hf_model",
+            "dapi",
+            "",
+        ] {
+            assert!(!is_key(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn random_text_is_told_from_names() {
+        for word in [
+            "wJ4lrXUtn7EMIK7MD3NGbPxRf1CY9zQm2kL0",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+            "5d41402abc4b2a76b9719d911017c592",
+            "dGhpcy1pc19hLXNlY3JldC0xMjM0NQ",
+            "Zx81kQ-p0sLm3_Vt7aYw9bR",
+        ] {
+            assert!(is_random(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn ordinary_ids_and_names_are_not_random() {
+        for word in [
+            "5cbc6a9e-6f44-4f3b-9d0f-0c7c43f9a001",
+            "user-5CBC6A9E-6F44-4F3B-9D0F-0C7C43F9A001",
+            "507f1f77bcf86cd799439011",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "how-to-bake-bread-in-10-easy-steps-for-2026",
+            "ListServiceInstancesByNamespaceV2",
+            "AbstractSingletonProxyFactoryBean",
+            "12345678901234567890123456789012",
+            "HeadlessChrome/120.0.6099.109",
+            "kibana-search.png",
+            "asad15n3p0.execute-api.us-east-1.amazonaws.com",
+            "httproute/app/app-www-example-com/rule/0/match/0/www_example_com",
+            "tok_00000000000000000000000000",
+        ] {
+            assert!(!is_random(word), "{word}");
+        }
+    }
+}

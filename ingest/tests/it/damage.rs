@@ -1,0 +1,190 @@
+//! Records that no gateway would write: whatever they are, they are counted and the rest goes on.
+
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tokenwatch_ingest::{Decoder, DecoderConfig, FormatChoice, RejectReason};
+
+use super::{decode, decoder};
+
+fn decoders() -> Vec<Decoder> {
+    FormatChoice::ALL
+        .into_iter()
+        .filter(|format| *format != FormatChoice::Mapped)
+        .map(|format| {
+            decoder(&DecoderConfig {
+                format,
+                ..DecoderConfig::default()
+            })
+        })
+        .collect()
+}
+
+fn lines() -> Vec<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    ["kong", "nginx", "envoy", "istio", "caddy"]
+        .iter()
+        .flat_map(|format| {
+            let text = fs::read_to_string(folder.join(format).join("lines.log")).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn reasons(record: &[u8]) -> Vec<RejectReason> {
+    let (_, rejects) = decode(&decoder(&DecoderConfig::default()), 0, record);
+    rejects.into_iter().map(|reject| reject.reason).collect()
+}
+
+#[test]
+fn a_record_cut_at_any_byte_is_an_event_or_a_reject() {
+    let decoder = decoder(&DecoderConfig::default());
+    for line in lines() {
+        for end in 1..line.len() {
+            let (events, rejects) = decode(&decoder, 0, &line.as_bytes()[..end]);
+            let is_blank = line.as_bytes()[..end].trim_ascii().is_empty();
+            assert!(
+                is_blank || !events.is_empty() || !rejects.is_empty(),
+                "{}",
+                &line[..end]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cut_json_record_is_never_an_event() {
+    let decoder = decoder(&DecoderConfig::default());
+    for line in lines().iter().filter(|line| line.starts_with('{')) {
+        for end in 1..line.len() {
+            let (events, rejects) = decode(&decoder, 0, &line.as_bytes()[..end]);
+            assert!(events.is_empty() && rejects.len() == 1, "{}", &line[..end]);
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_damage_has_its_reason() {
+    assert_eq!(reasons(b"\xff\xfe"), [RejectReason::NotUtf8]);
+    assert_eq!(reasons(&vec![b'a'; 10_000_000]), [RejectReason::Oversized]);
+    assert_eq!(reasons(b"{\"a\":"), [RejectReason::InvalidJson]);
+    assert_eq!(reasons(b"{\"a\":1}"), [RejectReason::UnknownFormat]);
+    assert_eq!(reasons(b"lorem ipsum"), [RejectReason::UnknownFormat]);
+    for bomb in ["[", "{\"a\":", "[{\"a\":[", "{\"remote_addr\":[["] {
+        assert_eq!(
+            reasons(bomb.repeat(10_000).as_bytes()),
+            [RejectReason::NestingTooDeep],
+            "{bomb}"
+        );
+    }
+    let kong = |time: &str| {
+        format!("{{\"started_at\":{time},\"latencies\":{{}},\"request\":{{\"method\":\"GET\"}}}}")
+    };
+    assert_eq!(
+        reasons(kong("null").as_bytes()),
+        [RejectReason::MissingTimestamp]
+    );
+    assert_eq!(
+        reasons(kong("\"soon\"").as_bytes()),
+        [RejectReason::UnreadableTimestamp]
+    );
+    assert_eq!(
+        reasons(kong("17").as_bytes()),
+        [RejectReason::TimestampOutOfRange]
+    );
+    assert_eq!(
+        reasons(kong("9e15").as_bytes()),
+        [RejectReason::TimestampOutOfRange]
+    );
+    assert_eq!(
+        reasons(kong("1e400").as_bytes()),
+        [RejectReason::InvalidJson]
+    );
+    assert_eq!(
+        reasons(b"{\"started_at\":1763793600122,\"latencies\":{}}"),
+        [RejectReason::MissingRequiredField]
+    );
+    assert_eq!(reasons(b"[203] - \"x"), [RejectReason::InvalidLine]);
+}
+
+#[test]
+fn good_records_around_damaged_ones_all_arrive() {
+    let good = lines()
+        .into_iter()
+        .find(|line| line.starts_with('{'))
+        .unwrap();
+    let mut record = Vec::new();
+    for damage in [
+        &b"{\"started_at\":"[..],
+        b"\xff",
+        b"nonsense",
+        b"{}",
+        b"[[[",
+    ] {
+        record.extend_from_slice(good.as_bytes());
+        record.push(b'\n');
+        record.extend_from_slice(damage);
+        record.push(b'\n');
+    }
+    let (events, rejects) = decode(&decoder(&DecoderConfig::default()), 0, &record);
+    assert_eq!((events.len(), rejects.len()), (5, 5));
+    let indexes: Vec<_> = events.iter().map(|event| event.origin.index).collect();
+    assert_eq!(indexes, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn more_events_than_the_limit_are_rejected_once() {
+    let good = lines()
+        .into_iter()
+        .find(|line| line.starts_with('{'))
+        .unwrap();
+    let mut config = DecoderConfig::default();
+    config.limits.record_events = 3;
+    let record = format!("[{}]", vec![good.as_str(); 10].join(","));
+    let (events, rejects) = decode(&decoder(&config), 0, record.as_bytes());
+    assert_eq!(events.len(), 3);
+    assert_eq!(
+        rejects
+            .iter()
+            .map(|reject| reject.reason)
+            .collect::<Vec<_>>(),
+        [RejectReason::TooManyEvents]
+    );
+}
+
+#[test]
+fn long_texts_are_cut_at_whole_characters() {
+    let agent = "ü".repeat(10_000);
+    let record = format!(
+        r#"{{"remote_addr":"203.0.113.7","time_iso8601":"2025-11-22T06:40:00Z","status":200,"http_user_agent":"{agent}"}}"#
+    );
+    let (events, _) = decode(&decoder(&DecoderConfig::default()), 0, record.as_bytes());
+    assert_eq!(events[0].client.user_agent.as_ref().unwrap().len(), 512);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for decoder in decoders() {
+            decode(&decoder, 0, &bytes);
+        }
+    }
+
+    #[test]
+    fn no_flipped_bytes_panic(
+        index in any::<prop::sample::Index>(),
+        flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+    ) {
+        let lines = lines();
+        let mut bytes = index.get(&lines).clone().into_bytes();
+        for (at, byte) in flips {
+            let length = bytes.len();
+            bytes[at.index(length)] = byte;
+        }
+        for decoder in decoders() {
+            let (events, rejects) = decode(&decoder, 0, &bytes);
+            prop_assert!(bytes.trim_ascii().is_empty() || !events.is_empty() || !rejects.is_empty());
+        }
+    }
+}

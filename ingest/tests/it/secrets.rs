@@ -1,0 +1,135 @@
+//! Secrets planted everywhere a client or a gateway can put one: none may come out again, in any spelling.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use tokenwatch_ingest::{DecoderConfig, FormatChoice, TokenKey};
+use tokenwatch_model::EventFlag;
+
+use super::{decode, decoder};
+
+/// Keys of vendors, random ones, a password that looks like nothing, and a JWT.
+const SECRETS: [&str; 7] = [
+    "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+    "Zx81kQp0sLm3Vt7aYwQ92hd",
+    "hunter2/with+signs=&more",
+    "correcthorsebatterystaple",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzZWNyZXQtcGVyc29uIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+];
+
+fn percent_encoded(secret: &str) -> String {
+    secret.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// Lines of every format with `@` where the secret as it is goes, and `%` where it goes in the encoding of URLs.
+const KONG: &str = r#"{"request":{"method":"GET","uri":"/v1/%/x?api_key=%&q=1","url":"http://h/v1/%","querystring":{"api_key":"@"},"headers":{"host":"h","authorization":"Bearer @","apikey":"@","cookie":"session=@; a=b","user-agent":"cli @ (%)","referer":"https://h/?token=%","x-forwarded-for":"@"},"id":"@"},"response":{"status":401,"headers":{"www-authenticate":"@"},"body":"bad key @"},"latencies":{"request":1},"authenticated_entity":{"id":"@"},"consumer":{"username":"@"},"route":{"name":"@"},"client_ip":"203.0.113.7","started_at":1763793600122}"#;
+const NGINX: &str = r#"{"time_iso8601":"2025-11-22T06:40:00+00:00","remote_addr":"203.0.113.7","remote_user":"@","request_id":"@","request_method":"@","request_uri":"/v1/%?access_token=%","host":"@","status":"401","http_user_agent":"cli @ (%)","http_referer":"https://h/?token=%","http_x_api_key":"@","cookie_session":"@","error":"bad key @"}"#;
+const COMBINED: &str = r#"203.0.113.7 - @ [22/Nov/2025:06:40:00 +0000] "GET /v1/%?token=% HTTP/1.1" 401 12 "https://h/?token=%" "cli @ (%)""#;
+const ENVOY_TEXT: &str = r#"[2025-11-22T06:40:00.310Z] "GET /v1/%?token=% HTTP/2" 401 UAEX 1 2 3 - "203.0.113.7" "cli @ (%)" "@" "@" "-""#;
+const ENVOY: &str = r#"{"start_time":"2025-11-22T06:40:00.310Z","method":"GET","path":"/v1/%?token=%","response_code":401,"response_flags":"UAEX","response_code_details":"@","authority":"@","user_agent":"cli @ (%)","request_id":"@","route_name":"@","authorization":"Bearer @","x-api-key":"@","referer":"%"}"#;
+const ISTIO: &str = r#"{"start_time":"2025-11-22T06:40:00.310Z","method":"GET","path":"/v1/%?token=%","response_code":401,"response_flags":"-","authority":"@","user_agent":"cli @ (%)","request_id":"@","route_name":"@","authorization":"@","upstream_transport_failure_reason":"@"}"#;
+const CADDY: &str = r#"{"ts":1763793600.1,"logger":"http.log.access","request":{"client_ip":"203.0.113.7","method":"GET","host":"@","uri":"/v1/%?token=%","headers":{"User-Agent":["cli @ (%)"],"Referer":["%"],"X-Api-Key":["@"],"Cookie":["session=@"],"X-Request-Id":["@"]}},"user_id":"@","status":401,"resp_headers":{"X":["@"]}}"#;
+
+fn planted(line: &str, secret: &str) -> String {
+    line.replace('%', "\u{0}")
+        .replace('@', secret)
+        .replace('\u{0}', &percent_encoded(secret))
+}
+
+fn check_absent(text: &str, secret: &str, what: &str) {
+    let basic = STANDARD.encode(secret);
+    let spellings = [
+        secret.to_owned(),
+        percent_encoded(secret),
+        percent_encoded(secret).to_lowercase(),
+        serde_json::to_string(secret)
+            .unwrap()
+            .trim_matches('"')
+            .to_owned(),
+        basic,
+        STANDARD_NO_PAD.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+    ];
+    for spelling in spellings {
+        assert!(!text.contains(&spelling), "{what}: {spelling} in {text}");
+    }
+}
+
+fn check(format: FormatChoice, line: &str) {
+    let decoder = decoder(&DecoderConfig {
+        format,
+        ..DecoderConfig::default()
+    });
+    for secret in SECRETS {
+        let line = planted(line, secret);
+        let (events, rejects) = decode(&decoder, 0, line.as_bytes());
+        assert_eq!((events.len(), rejects.len()), (1, 0), "{line}");
+        let text = serde_json::to_string(&events).unwrap();
+        check_absent(&text, secret, format.name());
+        assert!(events[0].flags.contains(EventFlag::TokenInUrl), "{text}");
+        assert!(events[0].flags.contains(EventFlag::Scrubbed), "{text}");
+    }
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_kong() {
+    check(FormatChoice::Kong, KONG);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_nginx() {
+    check(FormatChoice::Nginx, NGINX);
+    check(FormatChoice::Nginx, COMBINED);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_envoy_and_istio() {
+    check(FormatChoice::Envoy, ENVOY_TEXT);
+    check(FormatChoice::Envoy, ENVOY);
+    check(FormatChoice::Istio, ISTIO);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_caddy() {
+    check(FormatChoice::Caddy, CADDY);
+}
+
+#[test]
+fn basic_credentials_do_not_come_out_either() {
+    let secret = "hush-hush-77";
+    let encoded = STANDARD.encode(format!("user:{secret}"));
+    let line = format!(
+        r#"{{"request":{{"method":"GET","uri":"/v1/{secret}/{encoded}","headers":{{"authorization":"Basic {encoded}","user-agent":"cli {secret} {encoded}"}}}},"response":{{"status":200}},"latencies":{{}},"client_ip":"203.0.113.7","started_at":1763793600122}}"#
+    );
+    let (events, _) = decode(&decoder(&DecoderConfig::default()), 0, line.as_bytes());
+    let text = serde_json::to_string(&events).unwrap();
+    check_absent(&text, secret, "password");
+    assert!(!text.contains(&encoded), "{text}");
+}
+
+#[test]
+fn rejected_records_keep_their_secrets_too() {
+    let decoder = decoder(&DecoderConfig::default());
+    for secret in SECRETS {
+        for line in [KONG, NGINX, ENVOY, ISTIO, CADDY] {
+            let line = planted(line, secret);
+            for end in (1..line.len()).filter(|end| line.is_char_boundary(*end)) {
+                let (_, rejects) = decode(&decoder, 0, &line.as_bytes()[..end]);
+                let text = serde_json::to_string(&rejects).unwrap();
+                check_absent(&text, secret, &format!("cut at {end}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_raw_key_in_a_line_has_the_id_that_the_key_alone_has() {
+    let key = TokenKey::from_bytes(&[7; 32]);
+    let line = r#"{"time_iso8601":"2025-11-22T06:40:00Z","remote_addr":"203.0.113.7","status":"200","http_apikey":"k-4711"}"#;
+    let (events, _) = decode(&decoder(&DecoderConfig::default()), 0, line.as_bytes());
+    assert_eq!(
+        events[0].token.as_ref().unwrap().id,
+        key.token_id(b"k-4711")
+    );
+}
