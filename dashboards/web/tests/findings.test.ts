@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { filterOf, matches, replaceVersion, withTop } from '../src/lib/findings';
+import { filterOf, matches, replaceVersion, topOf, withTop } from '../src/lib/findings';
 import { finding } from './finding';
 
 const filter = (query: string) => filterOf(new URLSearchParams(query));
@@ -54,6 +54,14 @@ describe('live updates', () => {
     ];
     const top = withTop(list, finding({ id: 'new', severity: 'high', detected_at: '2026-11-22T07:00:00.000Z' }), 2);
     expect(top.map((known) => known.id)).toEqual(['new', 'old']);
+  });
+
+  test('what is open comes before graver findings that are closed, and nothing comes twice', () => {
+    const open = finding({ id: 'open', severity: 'low', revision: 2 });
+    const closed = finding({ id: 'closed', severity: 'critical', status: 'closed' });
+    const stale = finding({ id: 'open', severity: 'low', status: 'closed' });
+    expect(topOf([open], [closed, stale], 10)).toEqual([open, closed]);
+    expect(topOf([open], [closed], 1)).toEqual([open]);
   });
 
   test('a finding that closes leaves its place among the open ones', () => {

@@ -67,6 +67,12 @@ export function byUrgency(a: Finding, b: Finding): number {
   return rank(b.severity) - rank(a.severity) || b.detected_at.localeCompare(a.detected_at);
 }
 
+/** What the overview shows: everything open comes first, then the gravest of the range. */
+export function topOf(open: Finding[], ofRange: Finding[], limit: number): Finding[] {
+  const byId = new Map([...ofRange, ...open].map((finding) => [finding.id, finding]));
+  return [...byId.values()].sort(byUrgency).slice(0, limit);
+}
+
 /** The top list with `finding` in it, at most `limit` long. */
 export function withTop(list: Finding[], finding: Finding, limit: number): Finding[] {
   const replaced = replaceVersion(list, finding) ?? [...list, finding];
