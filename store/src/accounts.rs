@@ -70,7 +70,7 @@ impl Store {
 
     /// Writes a version of a user; `version` must be above those before.
     pub async fn put_user(&self, user: &UserRow) -> Result<(), StoreError> {
-        self.insert_once::<UserRow>("users", std::iter::once(user))
+        self.insert_once::<UserRow>("users", std::slice::from_ref(user))
             .await
     }
 
@@ -96,13 +96,13 @@ impl Store {
             last_used_at: session.last_used_at.as_micros(),
             ended: u8::from(session.ended),
         };
-        self.insert_once::<SessionInsert>("sessions", std::iter::once(&row))
+        self.insert_once::<SessionInsert>("sessions", std::slice::from_ref(&row))
             .await
     }
 
     /// Adds a line to the audit trail, now or not at all.
     pub async fn audit(&self, line: &AuditRow) -> Result<(), StoreError> {
-        self.insert_once::<AuditRow>("audit", std::iter::once(line))
+        self.insert_once::<AuditRow>("audit", std::slice::from_ref(line))
             .await
     }
 
