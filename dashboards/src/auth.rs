@@ -18,6 +18,7 @@ use http::header::COOKIE;
 use secrecy::SecretString;
 use tokenwatch_model::Timestamp;
 use tokenwatch_store::{AuditRow, Store};
+use tokio::sync::watch;
 
 use crate::config::SessionLimits;
 use crate::problem::ApiError;
@@ -133,6 +134,11 @@ impl Auth {
             audit(store, now, &user, address, "logout").await?;
         }
         Ok(())
+    }
+
+    /// Changes whenever a session of this process is logged out.
+    pub(crate) fn logouts(&self) -> watch::Receiver<u64> {
+        self.sessions.logouts()
     }
 
     /// The user of the session with this `id`.

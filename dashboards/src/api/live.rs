@@ -10,7 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::auth::{Touch, client_address, session_cookie};
@@ -32,6 +32,7 @@ struct Client {
     address: IpAddr,
     events: broadcast::Receiver<LiveEvent>,
     session_check: Interval,
+    logouts: watch::Receiver<u64>,
     greeted: bool,
     _turn: OwnedSemaphorePermit,
     _count: Counted,
@@ -61,6 +62,7 @@ pub(super) async fn stream(
         address: client_address(&parts, &state.settings.trusted_proxies),
         events: state.live.subscribe(),
         session_check,
+        logouts: state.auth.logouts(),
         greeted: false,
         _turn: turn,
         _count: Counted::new(&state.metrics.live_clients),
@@ -84,6 +86,11 @@ impl Client {
             tokio::select! {
                 () = self.state.shutdown.cancelled() => return None,
                 _ = self.session_check.tick() => {
+                    if !self.session_lasts().await {
+                        return None;
+                    }
+                }
+                Ok(()) = self.logouts.changed() => {
                     if !self.session_lasts().await {
                         return None;
                     }

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokenwatch_model::Timestamp;
 use tokenwatch_store::{SessionRecord, Store, StoreError, UserRow};
+use tokio::sync::watch;
 
 use crate::config::SessionLimits;
 
@@ -38,6 +39,8 @@ pub(crate) struct CurrentUser {
 pub(crate) struct Sessions {
     limits: SessionLimits,
     cached: Mutex<LruCache<String, Session>>,
+    /// Counts logouts, to wake live streams that may belong to the session.
+    logouts: watch::Sender<u64>,
 }
 
 /// Whether looking at a session counts as using it.
@@ -70,7 +73,13 @@ impl Sessions {
         Self {
             limits,
             cached: Mutex::new(LruCache::new(CACHED_LIMIT)),
+            logouts: watch::Sender::new(0),
         }
+    }
+
+    /// Changes whenever a session of this process is logged out.
+    pub(crate) fn logouts(&self) -> watch::Receiver<u64> {
+        self.logouts.subscribe()
     }
 
     /// Starts a session of `user`; gives the id for the cookie.
@@ -159,6 +168,7 @@ impl Sessions {
         session.record.ended = true;
         session.record.last_used_at = session.record.last_used_at.max(now);
         self.remember(session.clone());
+        self.logouts.send_modify(|count| *count = count.wrapping_add(1));
         store.put_session(&session.record).await?;
         Ok(Some(session.record.user))
     }
