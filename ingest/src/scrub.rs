@@ -8,10 +8,11 @@
 //!
 //! It cannot know a secret that looks like a word and stands where none is expected.
 
+mod excerpt;
+mod scan;
 pub(crate) mod shapes;
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -20,19 +21,12 @@ use smallvec::SmallVec;
 use tokenwatch_model::Text;
 
 use crate::names::CredentialNames;
+use scan::{Cut, Cutlist, Scan, WORD_MIN_BYTES, is_word, longest_word};
 
 /// What stands in the place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
-/// Words from this length on are looked at: the shortest key told by its prefix.
-const WORD_MIN_BYTES: usize = 12;
-/// A value behind a scheme from this length on is a credential, shorter ones are prose.
-const SCHEME_VALUE_MIN_BYTES: usize = 6;
 /// How often percent encoding is undone.
 const DECODE_DEPTH: u8 = 2;
-/// Shorter values tell nobody anything.
-const NEEDLE_MIN_BYTES: usize = 6;
-/// How much of a rejected record is looked at for its excerpt.
-const EXCERPT_WINDOW_BYTES: usize = 2_048;
 
 /// What sort of text it is, which decides how much suspicion is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +63,6 @@ struct Needle<'s> {
     longest_word: usize,
 }
 
-/// A place in a text to cut out.
-struct Cut {
-    range: Range<usize>,
-    is_credential: bool,
-}
-
-type Cutlist = SmallVec<[Cut; 2]>;
-
 impl<'s> Scrubber<'s> {
     /// A scrubber that also knows these raw credentials.
     pub(crate) fn new(names: &'s CredentialNames, needles: impl Iterator<Item = &'s str>) -> Self {
@@ -92,28 +78,6 @@ impl<'s> Scrubber<'s> {
     /// `text` without secrets, and in `cuts` whether any were found.
     pub(crate) fn scrub<'a>(&self, text: Text<'a>, kind: TextKind, cuts: &mut Cuts) -> Text<'a> {
         self.scrub_decoding(text, kind, cuts, DECODE_DEPTH)
-    }
-
-    /// A readable, bounded and scrubbed piece of a record that was rejected.
-    pub(crate) fn excerpt(&self, bytes: &[u8], limit_bytes: usize) -> String {
-        let window = &bytes[..bytes.len().min(EXCERPT_WINDOW_BYTES)];
-        let text = String::from_utf8_lossy(window);
-        // A secret that the window cuts in two would not be recognised.
-        let whole = if bytes.len() > window.len() {
-            &text[..last_gap(&text)]
-        } else {
-            &text
-        };
-        let text: String = whole
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let text = without_values(&text);
-        let mut text = self
-            .scrub(Cow::Owned(text), TextKind::Excerpt, &mut Cuts::default())
-            .into_owned();
-        truncate(&mut text, limit_bytes);
-        text
     }
 
     fn scrub_decoding<'a>(
@@ -163,228 +127,6 @@ impl<'s> Scrubber<'s> {
     }
 }
 
-/// What one pass over a text found.
-struct Scan {
-    longest_word: usize,
-    has_percent: bool,
-    cuts: Cutlist,
-}
-
-impl Scan {
-    fn of(text: &str, kind: TextKind, names: &CredentialNames) -> Self {
-        let bytes = text.as_bytes();
-        let mut scan = Self {
-            longest_word: 0,
-            has_percent: false,
-            cuts: Cutlist::new(),
-        };
-        let mut start = 0;
-        let mut word = 0..0;
-        let mut at = 0;
-        while at <= bytes.len() {
-            // The end of the text ends the last word.
-            let byte = bytes.get(at).copied().unwrap_or(b'\n');
-            let class = CLASSES[byte as usize];
-            if class == WORD {
-                at += 1;
-                continue;
-            }
-            if class == PERCENT {
-                scan.has_percent = true;
-                at += 1;
-                continue;
-            }
-            if at > start {
-                word = start..at;
-                scan.longest_word = scan.longest_word.max(at - start);
-                if at - start >= WORD_MIN_BYTES {
-                    scan.look_at_word(text, word.clone(), kind);
-                }
-            }
-            if class == SIGN {
-                at = scan.look_at_sign(text, &word, at, kind, names);
-            }
-            at += 1;
-            start = at;
-        }
-        scan
-    }
-
-    /// A long word: a key, or random?
-    fn look_at_word(&mut self, text: &str, word: Range<usize>, kind: TextKind) {
-        let inner = &text[word.clone()];
-        if shapes::is_key(inner)
-            || inner
-                .match_indices(['.', '%', '+', '~'])
-                .any(|(at, _)| shapes::is_key(&inner[at + 1..]))
-        {
-            return self.cuts.push(Cut {
-                range: word,
-                is_credential: true,
-            });
-        }
-        let range = match kind {
-            TextKind::Identifier => return,
-            TextKind::Path => word,
-            // Base64 holds slashes.
-            TextKind::Prose | TextKind::Excerpt => widen(text.as_bytes(), word),
-        };
-        let is_secret = match kind {
-            TextKind::Excerpt => inner.contains('%') || shapes::is_suspicious(&text[range.clone()]),
-            _ => shapes::is_random(&text[range.clone()]),
-        };
-        if is_secret {
-            self.cuts.push(Cut {
-                range,
-                is_credential: false,
-            });
-        }
-    }
-
-    /// A sign behind `word`: does a secret follow, or did one stand before it? Says where to go on.
-    fn look_at_sign(
-        &mut self,
-        text: &str,
-        word: &Range<usize>,
-        at: usize,
-        kind: TextKind,
-        names: &CredentialNames,
-    ) -> usize {
-        let bytes = text.as_bytes();
-        let secret = match bytes[at] {
-            b'@' => user_info(text, at),
-            b' ' if word.end == at => behind_scheme(text, &text[word.clone()], at + 1),
-            b'=' => behind_name(text, word, at, names),
-            b':' if kind != TextKind::Path => behind_name(text, word, at, names),
-            _ => None,
-        };
-        let Some(range) = secret.filter(|range| !range.is_empty()) else {
-            return at;
-        };
-        let end = range.end;
-        self.cuts.push(Cut {
-            range,
-            is_credential: true,
-        });
-        at.max(end.saturating_sub(1))
-    }
-}
-
-const GAP: u8 = 0;
-const WORD: u8 = 1;
-const SIGN: u8 = 2;
-const PERCENT: u8 = 3;
-
-/// What a byte means to the scan.
-const CLASSES: [u8; 256] = {
-    let mut classes = [GAP; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'+' | b'~' => WORD,
-            b'=' | b':' | b'@' | b' ' => SIGN,
-            b'%' => PERCENT,
-            _ => GAP,
-        };
-        byte += 1;
-    }
-    classes
-};
-
-fn is_word(byte: u8) -> bool {
-    matches!(CLASSES[byte as usize], WORD | PERCENT)
-}
-
-fn longest_word(text: &str) -> usize {
-    text.as_bytes()
-        .split(|byte| !is_word(*byte))
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or(0)
-}
-
-/// `word` and what slashes join to it.
-fn widen(bytes: &[u8], word: Range<usize>) -> Range<usize> {
-    let joins = |byte: &u8| is_word(*byte) || *byte == b'/';
-    let start = bytes[..word.start]
-        .iter()
-        .rposition(|byte| !joins(byte))
-        .map_or(0, |gap| gap + 1);
-    let end = bytes[word.end..]
-        .iter()
-        .position(|byte| !joins(byte))
-        .map_or(bytes.len(), |gap| word.end + gap);
-    start..end
-}
-
-/// `//user:password@`: what stands between `//` and the `@` at `at`.
-fn user_info(text: &str, at: usize) -> Option<Range<usize>> {
-    let start = text[..at].rfind("//")? + 2;
-    (!text[start..at].contains(['/', ' ', '?'])).then_some(start..at)
-}
-
-/// `Bearer abc`: the value behind a scheme.
-fn behind_scheme(text: &str, scheme: &str, start: usize) -> Option<Range<usize>> {
-    let is_scheme = match scheme.len() {
-        5 => scheme.eq_ignore_ascii_case("basic") || scheme.eq_ignore_ascii_case("token"),
-        6 => scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("apikey"),
-        _ => false,
-    };
-    if !is_scheme {
-        return None;
-    }
-    let range = value_range(text, start);
-    let value = &text[range.clone()];
-    let is_prose = value.bytes().all(|byte| byte.is_ascii_lowercase());
-    (value.len() >= SCHEME_VALUE_MIN_BYTES && !is_prose).then_some(range)
-}
-
-/// `name=value`, `"name":"value"`: the value, if the name is one that carries secrets.
-fn behind_name(
-    text: &str,
-    word: &Range<usize>,
-    at: usize,
-    names: &CredentialNames,
-) -> Option<Range<usize>> {
-    let is_next = text[word.end..at]
-        .bytes()
-        .all(|byte| matches!(byte, b'"' | b'\'' | b'\\' | b' ' | b']'));
-    let name = &text[word.clone()];
-    let last = name.rsplit(['.', '%', '+']).next().unwrap_or(name);
-    if !is_next || !(names.is_sensitive(name) || names.is_sensitive(last)) {
-        return None;
-    }
-    let range = value_range(text, at + 1);
-    // These hold blanks, commas and semicolons: everything up to the quote goes.
-    let ends_at_quote = ["cookie", "authorization"].iter().any(|long| {
-        name.len() >= long.len()
-            && name.as_bytes()[name.len() - long.len()..].eq_ignore_ascii_case(long.as_bytes())
-    });
-    let range = if ends_at_quote {
-        let rest = &text[range.start..];
-        range.start..range.start + rest.find(['"', '\n']).unwrap_or(rest.len())
-    } else {
-        range
-    };
-    (!text[range.clone()].starts_with(REDACTED)).then_some(range)
-}
-
-/// The value that begins at `start`, without its quotes.
-fn value_range(text: &str, start: usize) -> Range<usize> {
-    let rest = &text[start..];
-    let body = rest.trim_start_matches([' ', '\\', '[', '"', '\'']);
-    let from = start + rest.len() - body.len();
-    let opening = &text[start..from];
-    let end = if opening.contains('"') {
-        body.find(['"', '\n'])
-    } else if opening.contains('\'') {
-        body.find(['\'', '\n'])
-    } else {
-        body.find([' ', '&', ';', ',', '"', '\'', ')', '}', '\n', '/'])
-    };
-    from..from + end.unwrap_or(body.len())
-}
-
 /// Cuts out base64 of `secret`. Only whole groups of three bytes are compared, so more may follow.
 fn cut_base64(text: &str, secret: &str, cuts: &mut Cutlist) {
     let groups = &secret.as_bytes()[..secret.len() / 3 * 3];
@@ -419,56 +161,6 @@ fn without(text: &str, mut cuts: Cutlist) -> String {
     }
     clean.push_str(&text[copied..]);
     clean
-}
-
-/// The excerpt of a record is there to show its shape: quoted values go, but for numbers, times and addresses; keys stay.
-fn without_values(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(open) = rest.find('"') {
-        clean.push_str(&rest[..=open]);
-        rest = &rest[open + 1..];
-        let Some(end) = quote_end(rest) else {
-            // Cut off: nobody can tell what it would have been.
-            clean.push_str(REDACTED);
-            return clean;
-        };
-        let value = &rest[..end];
-        let is_key = rest[end + 1..].trim_start().starts_with(':');
-        clean.push_str(if is_key || is_harmless(value) {
-            value
-        } else {
-            REDACTED
-        });
-        clean.push('"');
-        rest = &rest[end + 1..];
-    }
-    clean.push_str(rest);
-    clean
-}
-
-/// Where the text in front of which a quote opened ends.
-fn quote_end(text: &str) -> Option<usize> {
-    let mut is_escaped = false;
-    text.bytes().position(|byte| {
-        let is_end = byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        is_end
-    })
-}
-
-fn is_harmless(value: &str) -> bool {
-    value.len() < NEEDLE_MIN_BYTES
-        || value.bytes().all(|byte| {
-            byte.is_ascii_digit() || matches!(byte, b'.' | b':' | b'-' | b'T' | b'Z' | b'+' | b' ')
-        })
-}
-
-/// Where the last word begins.
-fn last_gap(text: &str) -> usize {
-    text.bytes()
-        .rposition(|byte| !is_word(byte) && byte != b'/' && byte.is_ascii())
-        .map_or(0, |gap| gap + 1)
 }
 
 /// Cuts `text` at the last character that ends within the limit.
@@ -626,7 +318,7 @@ mod tests {
     fn excerpts_are_bounded_and_hold_no_half_secret() {
         let names = CredentialNames::default();
         let scrubber = Scrubber::new(&names, std::iter::empty());
-        let mut record = "a ".repeat(EXCERPT_WINDOW_BYTES / 2 - 4);
+        let mut record = "a ".repeat(1_020);
         record.push_str("sk_live_abcdefghijk");
         let excerpt = scrubber.excerpt(record.as_bytes(), 10_000);
         assert!(!excerpt.contains("sk_"), "{excerpt}");
