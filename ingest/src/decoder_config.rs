@@ -101,7 +101,7 @@ pub(crate) struct Limits {
     pub(crate) scopes: usize,
 }
 
-/// serde_json stops at 128.
+/// `serde_json` stops at 128.
 const NESTING_MAX: u32 = 120;
 
 impl Default for DecoderConfig {
@@ -109,7 +109,7 @@ impl Default for DecoderConfig {
         Self {
             format: FormatChoice::Auto,
             trusted_proxies: Vec::new(),
-            future_limit: Duration::from_secs(3_600),
+            future_limit: Duration::from_hours(1),
             identity: IdentityConfig::default(),
             scrub: ScrubConfig::default(),
             limits: LimitsConfig::default(),

@@ -79,7 +79,7 @@ impl Enricher {
             tls: call
                 .tls_version
                 .take()
-                .and_then(tls_version)
+                .and_then(|version| tls_version(&version))
                 .map(|version| ConnectionTls {
                     version: Some(version),
                 }),
@@ -234,7 +234,7 @@ fn bounded(text: Text<'_>, limit_bytes: usize) -> Text<'_> {
     }
 }
 
-fn mark_scrubbed<'a>(mut event: AccessEvent<'a>, cuts: Cuts) -> AccessEvent<'a> {
+fn mark_scrubbed(mut event: AccessEvent<'_>, cuts: Cuts) -> AccessEvent<'_> {
     if cuts.any {
         event.flags.insert(EventFlag::Scrubbed);
     }
@@ -296,7 +296,7 @@ fn without_port(host: Text<'_>) -> Text<'_> {
 }
 
 /// `TLSv1.3`, `1.3` and Caddy's 772 are all 1.3.
-fn tls_version(version: Text<'_>) -> Option<Text<'static>> {
+fn tls_version(version: &str) -> Option<Text<'static>> {
     let name = match version
         .trim_start_matches("TLSv")
         .trim_start_matches("TLS ")
@@ -366,7 +366,7 @@ mod tests {
             ("TLSv1", Some("1.0")),
             ("x", None),
         ] {
-            assert_eq!(tls_version(version.into()).as_deref(), expected);
+            assert_eq!(tls_version(version).as_deref(), expected);
         }
     }
 }

@@ -146,7 +146,7 @@ impl Geo {
             let Some(found) = database.find(ip) else {
                 continue;
             };
-            facts.add(found, index);
+            facts.add(&found, index);
         }
         facts
     }
@@ -154,7 +154,7 @@ impl Geo {
 
 impl Facts {
     /// Takes what is not known yet; a city goes with its own country and coordinates.
-    fn add(&mut self, found: Found, database: u8) {
+    fn add(&mut self, found: &Found, database: u8) {
         if self.country.is_none() || (self.country == found.country && self.city.is_none()) {
             self.country = self.country.or(found.country);
             self.city = self.city.or(found.city.map(|span| (database, span)));

@@ -65,6 +65,7 @@ pub enum TokenKeyError {
 
 impl TokenKey {
     /// The key with these bytes.
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of every length")]
     pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
         Self {
             keyed: Hmac::new_from_slice(bytes).expect("HMAC takes keys of every length"),

@@ -38,10 +38,9 @@ impl Recogniser {
     pub(crate) fn recognise(&self, document: &str) -> Option<Format> {
         let bytes = document.as_bytes();
         match bytes {
-            [b'{', ..] => self.recognise_json(bytes),
             // Envoy's text begins with a time in brackets, a list of objects does not.
             [b'[', b'0'..=b'9', ..] => Some(Format::Envoy),
-            [b'[', ..] => self.recognise_json(bytes),
+            [b'{' | b'[', ..] => self.recognise_json(bytes),
             _ => is_combined(document).then_some(Format::Nginx),
         }
     }

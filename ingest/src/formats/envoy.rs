@@ -59,7 +59,7 @@ impl<'de> Fields<'de> for Envoy<'_, 'de> {
                 self.original_path = json::text(map)?;
             }
             "response_code" | "status" => {
-                call.status = map.next_value::<Scalar<'_>>()?.as_unsigned()
+                call.status = map.next_value::<Scalar<'_>>()?.as_unsigned();
             }
             "bytes_received" => call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
             "bytes_sent" => call.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned(),

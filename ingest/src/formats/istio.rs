@@ -1,6 +1,6 @@
 //! Istio: Envoy's JSON access log with the keys that Istio chose.
 //!
-//! Keys from pilot/pkg/model/telemetry_logging.go. Traps: older meshes write every value as text and `-` for missing,
+//! Keys from `pilot/pkg/model/telemetry_logging.go`. Traps: older meshes write every value as text and `-` for missing,
 //! newer ones numbers and `null`; some keys are header-style (`user-agent`); `upstream_service_time` is text always.
 //! There is no credential unless the operator added one.
 

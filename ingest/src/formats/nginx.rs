@@ -44,7 +44,10 @@ impl<'n> Nginx<'n, '_> {
 impl<'a> From<Nginx<'_, 'a>> for Call<'a> {
     fn from(nginx: Nginx<'_, 'a>) -> Self {
         let mut call = nginx.call;
-        let (method, target) = nginx.request_line.map_or((None, None), split_request);
+        let (method, target) = nginx
+            .request_line
+            .as_ref()
+            .map_or((None, None), split_request);
         call.method = call.method.or(method);
         call.target = nginx.request_uri.or(call.target).or(target);
         call.host = call
@@ -78,10 +81,10 @@ impl<'de> Fields<'de> for Nginx<'_, 'de> {
             "uri" | "path" | "url" => call.target = json::text(map)?,
             "request" => self.request_line = json::text(map)?,
             "status" | "response" | "status_code" => {
-                call.status = map.next_value::<Scalar<'_>>()?.as_unsigned()
+                call.status = map.next_value::<Scalar<'_>>()?.as_unsigned();
             }
             "body_bytes_sent" | "bytes" => {
-                call.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned()
+                call.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned();
             }
             "bytes_sent" => self.all_bytes_sent = map.next_value::<Scalar<'_>>()?.as_unsigned(),
             "request_length" => call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
@@ -150,7 +153,7 @@ pub(crate) fn read_combined(line: &str) -> Option<Call<'_>> {
     call.credentials.consumer = present(user).map(unescape);
     call.status = figures.next()?.parse().ok();
     call.bytes_out = figures.next()?.parse().ok();
-    (call.method, call.target) = split_request(unescape(Cow::Borrowed(request)));
+    (call.method, call.target) = split_request(&unescape(Cow::Borrowed(request)));
     // The referer is never kept: it is another site's URL, with that site's secrets.
     let texts = figures
         .next()
@@ -186,8 +189,8 @@ fn split_quoted(text: &str) -> Option<(&str, &str)> {
 }
 
 /// `GET /path HTTP/1.1`; a request that is not like that has neither method nor target.
-fn split_request(request: Text<'_>) -> (Option<Text<'_>>, Option<Text<'_>>) {
-    let part = |range: std::ops::Range<usize>| match &request {
+fn split_request<'a>(request: &Text<'a>) -> (Option<Text<'a>>, Option<Text<'a>>) {
+    let part = |range: std::ops::Range<usize>| match request {
         Cow::Borrowed(request) => Cow::Borrowed(&request[range]),
         Cow::Owned(request) => Cow::Owned(request[range].to_owned()),
     };
@@ -252,7 +255,7 @@ pub(crate) fn repair_json(document: &str) -> Option<String> {
         };
         match high << 4 | low {
             byte @ (0..0x20 | b'"' | b'\\') => {
-                bytes.extend_from_slice(format!("\\u{byte:04x}").as_bytes())
+                bytes.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
             }
             byte => bytes.push(byte),
         }

@@ -62,8 +62,8 @@ impl Database {
         Some(Found {
             country: record.country.and_then(|code| CountryCode::parse(&code)),
             city: record.city.and_then(|name| self.span(&name)),
-            latitude: record.latitude.map(|degrees| round(degrees)),
-            longitude: record.longitude.map(|degrees| round(degrees)),
+            latitude: record.latitude.map(round),
+            longitude: record.longitude.map(round),
             asn: record.asn,
             as_org: record.as_org.and_then(|name| self.span(&name)),
         })
