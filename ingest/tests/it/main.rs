@@ -1,6 +1,8 @@
 //! Ingest from the outside: whole records of every format, damaged ones and planted secrets; the sources against real
 //! brokers (librdkafka's mock cluster), real files and the real router.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod damage;
 mod files;
 mod fixtures;
