@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,8 @@ struct Supervisor {
 /// A child that serves.
 struct Running {
     child: Child,
+    /// Its end ends the child. Not left in `child`, whose `wait` would close it.
+    stdin: Option<ChildStdin>,
     /// Kept open: the child must be able to write.
     _stdout: Lines<BufReader<ChildStdout>>,
     port: u16,
@@ -176,7 +178,7 @@ impl Supervisor {
         loop {
             let ended = tokio::select! {
                 ended = running.child.wait() => ended,
-                () = self.cancel.cancelled() => return stop(running.child).await,
+                () = self.cancel.cancelled() => return stop(running).await,
             };
             let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
             self.state.down(&format!("the embedded ClickHouse ended: {how}"));
@@ -237,6 +239,7 @@ impl Supervisor {
         tracing::info!(process.id = child.id(), port, lock = %lock_file(&self.options.path).display(),
             "embedded ClickHouse started");
         Ok(Running {
+            stdin: child.stdin.take(),
             child,
             _stdout: lines,
             port,
@@ -258,10 +261,10 @@ async fn first_report(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<Strin
 }
 
 /// Lets the child end what it is doing, then makes sure.
-async fn stop(mut child: Child) {
-    drop(child.stdin.take());
-    if timeout(STOP_PATIENCE, child.wait()).await.is_err()
-        && let Err(error) = child.kill().await
+async fn stop(mut running: Running) {
+    drop(running.stdin.take());
+    if timeout(STOP_PATIENCE, running.child.wait()).await.is_err()
+        && let Err(error) = running.child.kill().await
     {
         tracing::warn!(%error, "the embedded ClickHouse could not be ended");
     }

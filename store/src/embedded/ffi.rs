@@ -22,9 +22,6 @@ struct Api {
     set_signal_handlers_enabled: unsafe extern "C" fn(c_int),
     connect: unsafe extern "C" fn(c_int, *const *const c_char) -> *mut Handle,
     query: QueryFn,
-    stream_query: QueryFn,
-    stream_fetch: unsafe extern "C" fn(Handle, Handle) -> Handle,
-    stream_cancel: unsafe extern "C" fn(Handle, Handle),
     result_buffer: unsafe extern "C" fn(Handle) -> *const u8,
     result_length: unsafe extern "C" fn(Handle) -> usize,
     result_error: unsafe extern "C" fn(Handle) -> *const c_char,
@@ -71,13 +68,6 @@ pub(crate) struct QueryResult {
     handle: Handle,
 }
 
-/// A `SELECT` whose result comes in chunks.
-pub(crate) struct ResultStream<'c> {
-    connection: &'c mut Connection,
-    handle: Handle,
-    is_done: bool,
-}
-
 /// An `INSERT` whose rows come in pieces; dropped before [`InsertStream::finish`], it inserts nothing more.
 pub(crate) struct InsertStream<'c> {
     connection: &'c mut Connection,
@@ -122,9 +112,6 @@ impl Api {
                 set_signal_handlers_enabled: *library.get(b"chdb_set_signal_handlers_enabled\0")?,
                 connect: *library.get(b"chdb_connect\0")?,
                 query: *library.get(b"chdb_query_with_params_n\0")?,
-                stream_query: *library.get(b"chdb_stream_query_with_params_n\0")?,
-                stream_fetch: *library.get(b"chdb_stream_fetch_result\0")?,
-                stream_cancel: *library.get(b"chdb_stream_cancel_query\0")?,
                 result_buffer: *library.get(b"chdb_result_buffer\0")?,
                 result_length: *library.get(b"chdb_result_length\0")?,
                 result_error: *library.get(b"chdb_result_error\0")?,
@@ -149,29 +136,9 @@ impl Connection {
     ) -> Result<QueryResult, String> {
         let result = QueryResult {
             api: self.api,
-            handle: self.start(self.api.query, sql, format, params),
+            handle: self.start(sql, format, params),
         };
         result.check().map(|()| result)
-    }
-
-    /// Starts a `SELECT`.
-    pub(crate) fn stream(
-        &mut self,
-        sql: &str,
-        format: &str,
-        params: &[(String, String)],
-    ) -> Result<ResultStream<'_>, String> {
-        let handle = self.start(self.api.stream_query, sql, format, params);
-        if let Some(error) = error_of(self.api, handle) {
-            // SAFETY: the handle came from the library and is not used again.
-            unsafe { (self.api.destroy_result)(handle) };
-            return Err(error);
-        }
-        Ok(ResultStream {
-            connection: self,
-            handle,
-            is_done: false,
-        })
     }
 
     /// Starts an `INSERT` whose rows follow in `format`.
@@ -198,7 +165,6 @@ impl Connection {
 
     fn start(
         &mut self,
-        function: QueryFn,
         sql: &str,
         format: &str,
         params: &[(String, String)],
@@ -209,7 +175,7 @@ impl Connection {
         let value_lengths: Vec<_> = params.iter().map(|(_, value)| value.len()).collect();
         // SAFETY: every pointer comes with its length and outlives the call; the library copies what it keeps.
         unsafe {
-            function(
+            (self.api.query)(
                 self.handle,
                 sql.as_ptr(),
                 sql.len(),
@@ -248,38 +214,6 @@ impl Drop for QueryResult {
     fn drop(&mut self) {
         // SAFETY: the handle came from the library and is destroyed once.
         unsafe { (self.api.destroy_result)(self.handle) };
-    }
-}
-
-impl ResultStream<'_> {
-    /// The next chunk; `None` after the last.
-    pub(crate) fn next(&mut self) -> Result<Option<QueryResult>, String> {
-        let api = self.connection.api;
-        // SAFETY: both handles are live; the chunk is destroyed by its owner.
-        let handle = unsafe { (api.stream_fetch)(self.connection.handle, self.handle) };
-        let chunk = QueryResult { api, handle };
-        if let Err(error) = chunk.check() {
-            self.is_done = true;
-            return Err(error);
-        }
-        if chunk.bytes().is_empty() {
-            self.is_done = true;
-            return Ok(None);
-        }
-        Ok(Some(chunk))
-    }
-}
-
-impl Drop for ResultStream<'_> {
-    fn drop(&mut self) {
-        let api = self.connection.api;
-        // SAFETY: both handles are live; a stream that was not read to its end is cancelled before it is destroyed.
-        unsafe {
-            if !self.is_done {
-                (api.stream_cancel)(self.connection.handle, self.handle);
-            }
-            (api.destroy_result)(self.handle);
-        }
     }
 }
 

@@ -1,19 +1,17 @@
 //! A few connections to the engine, each of which takes one statement at a time.
 //!
-//! The engine's calls block, so a statement runs on a blocking thread and talks to the HTTP side through bounded
-//! channels: rows in, chunks of the result out.
+//! The engine's calls block, so a statement runs on a blocking thread; an insert's rows come to it through a bounded
+//! channel. A result is made whole before it is sent, within the engine's memory limit: the library's streaming
+//! `SELECT` leaves pointers to one call's thread behind for the next, which crashes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task;
 
 use super::ffi::Connection;
-use super::request::{Statement, header_length, set_statement};
-
-/// Chunks under way between the engine and the network; one is about 0.5 MB.
-const CHUNKS_UNDER_WAY: usize = 4;
+use super::request::{Statement, set_statement};
 
 /// The connections.
 #[derive(Clone)]
@@ -31,9 +29,6 @@ struct Session {
 
 /// A piece of an insert's body; an error means that the client went away.
 pub(crate) type Piece = Result<Bytes, ()>;
-
-/// A result that comes in chunks; an error ends it.
-pub(crate) type Chunks = mpsc::Receiver<Result<Bytes, String>>;
 
 impl Pool {
     /// A pool of `connections`, all on the database `default`.
@@ -86,31 +81,6 @@ impl Pool {
             insert.finish()
         })
         .await
-    }
-
-    /// Starts a `SELECT`; what goes wrong before its first chunk is an error here.
-    pub(crate) async fn select(&self, statement: Statement) -> Result<Chunks, String> {
-        let (tx, rx) = mpsc::channel(CHUNKS_UNDER_WAY);
-        let (started_tx, started) = oneshot::channel();
-        let pool = self.clone();
-        let permit = self.permit().await?;
-        task::spawn_blocking(move || {
-            let mut started_tx = Some(started_tx);
-            let result = pool.blocking(permit, &statement, |connection, statement| {
-                send_chunks(connection, statement, &tx, &mut started_tx)
-            });
-            if let Err(error) = result {
-                match started_tx.take() {
-                    // Nobody listens any more if the client went away, and then nobody need know.
-                    Some(started) => drop(started.send(Err(error))),
-                    None => drop(tx.blocking_send(Err(error))),
-                }
-            }
-        });
-        started
-            .await
-            .unwrap_or_else(|_| Err("the statement was dropped".to_owned()))
-            .map(|()| rx)
     }
 
     async fn with_session<T: Send + 'static>(
@@ -175,38 +145,5 @@ impl Session {
             self.connection.query(&sql, "Null", &[])?;
         }
         Ok(())
-    }
-}
-
-/// Sends a result chunk by chunk; says through `started` when there is a first one.
-fn send_chunks(
-    connection: &mut Connection,
-    statement: &Statement,
-    tx: &mpsc::Sender<Result<Bytes, String>>,
-    started: &mut Option<oneshot::Sender<Result<(), String>>>,
-) -> Result<(), String> {
-    let mut stream = connection.stream(&statement.sql, &statement.format, &statement.params)?;
-    let mut is_first = true;
-    loop {
-        let chunk = stream.next()?;
-        if let Some(started) = started.take() {
-            // The client may be gone; the send below notices.
-            drop(started.send(Ok(())));
-        }
-        let Some(chunk) = chunk else {
-            return Ok(());
-        };
-        let bytes = chunk.bytes();
-        let from = if is_first {
-            0
-        } else {
-            header_length(&statement.format, bytes)
-        };
-        is_first = false;
-        let piece = Bytes::copy_from_slice(&bytes[from..]);
-        if tx.blocking_send(Ok(piece)).is_err() {
-            // The client went away; dropping the stream cancels it.
-            return Ok(());
-        }
     }
 }

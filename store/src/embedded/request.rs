@@ -24,14 +24,6 @@ const NOT_SETTINGS: [&str; 14] = [
 ];
 /// What ClickHouse answers in, if nobody says.
 const DEFAULT_FORMAT: &str = "TabSeparated";
-/// Formats that may be sent chunk by chunk: a chunk repeats at most a header that we know how to leave out.
-const STREAMED_FORMATS: [&str; 4] = [
-    "RowBinary",
-    "RowBinaryWithNamesAndTypes",
-    "JSONEachRow",
-    "TabSeparated",
-];
-
 /// A statement and what goes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Statement {
@@ -47,10 +39,8 @@ pub(crate) struct Statement {
 pub(crate) enum Kind {
     /// The rows follow in the body, in this format; the statement without its `FORMAT` clause.
     Insert { sql: String, format: String },
-    /// The result is sent as it comes.
-    Streamed,
-    /// The result is sent when it is whole.
-    Whole,
+    /// Anything else.
+    Other,
 }
 
 /// The URL's part of a request.
@@ -142,34 +132,7 @@ pub(crate) fn classify(statement: &Statement) -> Kind {
             format: format.trim().to_owned(),
         };
     }
-    let is_select = first.eq_ignore_ascii_case("SELECT") || first.eq_ignore_ascii_case("WITH");
-    let names_format = sql.to_ascii_uppercase().contains("FORMAT ");
-    if is_select && !names_format && STREAMED_FORMATS.contains(&statement.format.as_str()) {
-        Kind::Streamed
-    } else {
-        Kind::Whole
-    }
-}
-
-/// How many bytes at the start of a chunk in `format` are a header that each chunk repeats.
-pub(crate) fn header_length(format: &str, chunk: &[u8]) -> usize {
-    if format != "RowBinaryWithNamesAndTypes" {
-        return 0;
-    }
-    let mut rest = chunk;
-    let Some(columns) = take_number(&mut rest) else {
-        return 0;
-    };
-    for _ in 0..columns.saturating_mul(2) {
-        let Some(length) = take_number(&mut rest) else {
-            return 0;
-        };
-        match usize::try_from(length).ok().and_then(|length| rest.get(length..)) {
-            Some(after) => rest = after,
-            None => return 0,
-        }
-    }
-    chunk.len() - rest.len()
+    Kind::Other
 }
 
 /// `SET a = '1', b = '2'`, or with `DEFAULT` what takes it back.
@@ -217,20 +180,6 @@ fn escape(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Takes a LEB128 number off the front.
-fn take_number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,10 +193,9 @@ mod tests {
         read_url(&parts)
     }
 
-    fn kind_of(sql: &str, format: &str) -> Kind {
+    fn kind_of(sql: &str) -> Kind {
         let mut statement = url_part("/").unwrap().statement;
         sql.clone_into(&mut statement.sql);
-        format.clone_into(&mut statement.format);
         classify(&statement)
     }
 
@@ -279,26 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_run_as_their_kind_needs() {
+    fn inserts_with_rows_in_the_body_are_told_apart() {
         assert_eq!(
-            kind_of("INSERT INTO t(`a`) FORMAT RowBinary", "RowBinary"),
+            kind_of("INSERT INTO t(`a`) FORMAT RowBinary"),
             Kind::Insert {
                 sql: "INSERT INTO t(`a`)".into(),
                 format: "RowBinary".into()
             }
         );
-        assert_eq!(kind_of("INSERT INTO t SELECT 1", "RowBinary"), Kind::Whole);
-        assert_eq!(kind_of("(SELECT 1)", "RowBinary"), Kind::Streamed);
-        assert_eq!(kind_of("SELECT 1 FORMAT JSON", "RowBinary"), Kind::Whole);
-        assert_eq!(kind_of("SELECT 1", "JSON"), Kind::Whole);
-        assert_eq!(kind_of("CREATE TABLE t (a String)", "RowBinary"), Kind::Whole);
-    }
-
-    #[test]
-    fn the_header_of_a_chunk_is_measured() {
-        let chunk = b"\x01\x06number\x06UInt64\x07\0\0\0\0\0\0\0";
-        assert_eq!(header_length("RowBinaryWithNamesAndTypes", chunk), 15);
-        assert_eq!(header_length("RowBinary", chunk), 0);
-        assert_eq!(header_length("RowBinaryWithNamesAndTypes", b"\x02\x01"), 0);
+        assert_eq!(kind_of("INSERT INTO t SELECT 1"), Kind::Other);
+        assert_eq!(kind_of("SELECT 1 FORMAT JSON"), Kind::Other);
     }
 }

@@ -4,10 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -19,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::options::USER;
-use super::pool::{Chunks, Piece, Pool};
+use super::pool::{Piece, Pool};
 use super::request::{Kind, UrlPart, classify, read_form, read_url};
 
 /// A statement in a body; rows are not limited, they stream.
@@ -28,12 +26,10 @@ const STATEMENT_BYTES_LIMIT: usize = 16 << 20;
 const PIECES_UNDER_WAY: usize = 8;
 /// Connections of clients; ours keeps a handful.
 const CLIENTS_LIMIT: usize = 256;
-/// `AUTHENTICATION_FAILED`, `BAD_ARGUMENTS`.
+/// What ClickHouse says to strangers.
 const AUTHENTICATION_FAILED: &str = "Code: 516. DB::Exception: tokenwatch: Authentication failed. (AUTHENTICATION_FAILED)";
-/// Marks an error that comes after the first bytes of a result.
-const EXCEPTION_TAG: &str = "tokenwatchengine";
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type Body = Full<Bytes>;
 
 /// What every request needs.
 #[derive(Clone)]
@@ -117,12 +113,7 @@ async fn respond(service: &Service, request: Request<Incoming>) -> Result<Respon
         }
         _ => statement.sql.push_str(&String::from_utf8_lossy(&body)),
     }
-    match classify(&statement) {
-        Kind::Streamed => Ok(streamed(service.pool.select(statement).await?)),
-        Kind::Whole | Kind::Insert { .. } => {
-            Ok(Response::new(whole(service.pool.run(statement).await?)))
-        }
-    }
+    Ok(Response::new(whole(service.pool.run(statement).await?)))
 }
 
 /// Hands the body over to the engine; what ends early is told as such.
@@ -172,33 +163,7 @@ fn is_authentic(
 }
 
 fn whole(bytes: Bytes) -> Body {
-    Full::new(bytes).boxed_unsync()
-}
-
-fn streamed(chunks: Chunks) -> Response<Body> {
-    let frames = stream::unfold(chunks, |mut chunks| async move {
-        let bytes = match chunks.recv().await? {
-            Ok(bytes) => bytes,
-            Err(error) => late_error(&error),
-        };
-        Some((Ok(Frame::data(bytes)), chunks))
-    });
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    response.headers_mut().insert(
-        "x-clickhouse-exception-tag",
-        HeaderValue::from_static(EXCEPTION_TAG),
-    );
-    response
-}
-
-/// How ClickHouse tells an error after the first bytes of a result.
-fn late_error(error: &str) -> Bytes {
-    let message = format!("{}\n", error.trim_end());
-    let length = message.len();
-    format!(
-        "\r\n__exception__\r\n{EXCEPTION_TAG}\r\n{message}{length} {EXCEPTION_TAG}\r\n__exception__\r\n"
-    )
-    .into()
+    Full::new(bytes)
 }
 
 fn error_response(error: &str) -> Response<Body> {
