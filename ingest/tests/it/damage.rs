@@ -141,7 +141,7 @@ fn more_events_than_the_limit_are_rejected_once() {
         .unwrap();
     let mut config = DecoderConfig::default();
     config.limits.record_events = 3;
-    let record = format!("[{}]", vec![good.as_str(); 10].join(","));
+    let record = format!("[{}]", [good.as_str(); 10].join(","));
     let (events, rejects) = decode(&decoder(&config), 0, record.as_bytes());
     assert_eq!(events.len(), 3);
     assert_eq!(

@@ -19,7 +19,8 @@ const SECRETS: [&str; 7] = [
 ];
 
 fn percent_encoded(secret: &str) -> String {
-    secret.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    percent_encoding::percent_encode(secret.as_bytes(), percent_encoding::NON_ALPHANUMERIC)
+        .to_string()
 }
 
 /// Lines of every format with `@` where the secret as it is goes, and `%` where it goes in the encoding of URLs.
@@ -42,7 +43,6 @@ fn check_absent(text: &str, secret: &str, what: &str) {
     let spellings = [
         secret.to_owned(),
         percent_encoded(secret),
-        percent_encoded(secret).to_lowercase(),
         serde_json::to_string(secret)
             .unwrap()
             .trim_matches('"')
