@@ -52,6 +52,14 @@ impl LatencyRecorder {
         self.total_ms = self.total_ms.saturating_add(ms);
     }
 
+    /// Takes over what `other` recorded.
+    pub fn add(&mut self, other: &Self) {
+        self.histogram
+            .add(&other.histogram)
+            .expect("every recorder has the same bounds");
+        self.total_ms = self.total_ms.saturating_add(other.total_ms);
+    }
+
     /// What was recorded so far.
     pub fn summary(&self) -> LatencySummary {
         LatencySummary {

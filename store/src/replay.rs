@@ -88,7 +88,10 @@ impl StoredSet {
 
     /// Forgets a stream of which everything up to `next_offset` was read, once nothing past it is held.
     pub fn forget_before(&mut self, position: &Position) {
-        let newest = self.streams.get(&position.stream).and_then(|stored| stored.last());
+        let newest = self
+            .streams
+            .get(&position.stream)
+            .and_then(|stored| stored.last());
         if newest.is_some_and(|(offset, _)| *offset < position.next_offset) {
             self.streams.remove(&position.stream);
         }
@@ -234,9 +237,9 @@ fn ranges_of(events: &[&AccessEvent<'_>]) -> Vec<Range> {
         else {
             continue;
         };
-        let known = ranges
-            .iter_mut()
-            .find(|range| range.stream.partition == partition && range.stream.topic == topic.as_ref());
+        let known = ranges.iter_mut().find(|range| {
+            range.stream.partition == partition && range.stream.topic == topic.as_ref()
+        });
         match known {
             Some(range) => {
                 range.from = range.from.min(offset);

@@ -148,13 +148,10 @@ pub(crate) enum UserCommand {
     },
 }
 
-/// `tokenwatch embedded-clickhouse`.
+/// `tokenwatch embedded-clickhouse`: what the store tells the child process that it starts.
 #[derive(Debug, Args)]
 pub(crate) struct EmbeddedArgs {
-    /// The library
-    #[arg(long)]
-    pub(crate) library: PathBuf,
-    /// The data folder
-    #[arg(long)]
-    pub(crate) data: PathBuf,
+    /// Read by the store
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<std::ffi::OsString>,
 }

@@ -12,6 +12,8 @@ mod user;
 use std::io;
 use std::process::ExitCode;
 
+use tokenwatch_store::EmbeddedServerOptions;
+
 use crate::cli::{Command, TokenCommand, UserCommand};
 use crate::{demo, wiring};
 
@@ -33,7 +35,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(config) => block_on(migrate::run(config.config))?,
         Command::Completions { shell } => completions::run(shell),
         Command::EmbeddedClickhouse(args) => {
-            tokenwatch_store::run_embedded_server(args.library, args.data)?;
+            let options = EmbeddedServerOptions::parse(args.arguments).map_err(anyhow::Error::msg)?;
+            tokenwatch_store::run_embedded_server(&options).map_err(anyhow::Error::msg)?;
         }
     }
     Ok(ExitCode::SUCCESS)

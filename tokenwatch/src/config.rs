@@ -2,12 +2,14 @@
 //!
 //! Each crate owns the shape and the validation of its part; this module joins them and finds the lines.
 
+mod geo;
 mod locate;
 
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokenwatch_alerting::{AlertingConfig, AlertingSettings};
 use tokenwatch_dashboards::{DashboardsConfig, DashboardsSettings};
@@ -122,10 +124,40 @@ pub(crate) fn parse(
 ) -> Result<Settings, ConfigError> {
     let error = |problems| ConfigError { file: file.to_owned(), problems };
     let config = read(text).map_err(|problem| error(vec![problem]))?;
-    config.validate(secrets).map_err(|problems| {
+    let settings = config.validate(secrets).map_err(|problems| {
         let lines = locate::Lines::of(text);
         error(problems.into_iter().map(|problem| (lines.find(&problem.path), problem)).collect())
-    })
+    })?;
+    Ok(settings.with_usual_geo())
+}
+
+/// The settings of a configuration in which nothing is written.
+pub(crate) fn defaults() -> Settings {
+    let settings = Config::default().validate(&NoSecrets);
+    settings.expect("the defaults are valid; a test says so").with_usual_geo()
+}
+
+/// The defaults name no secrets.
+struct NoSecrets;
+
+impl SecretSource for NoSecrets {
+    fn env(&self, _: &str) -> Option<SecretString> {
+        None
+    }
+
+    fn file(&self, path: &str) -> Result<SecretString, String> {
+        Err(format!("{path}: the defaults name no secrets"))
+    }
+}
+
+impl Settings {
+    /// Takes the geo databases from the usual places if the configuration names none.
+    fn with_usual_geo(mut self) -> Self {
+        if self.ingest.geo.databases.is_empty() {
+            self.ingest.geo.databases = geo::usual_databases();
+        }
+        self
+    }
 }
 
 /// The file's shape: TOML, known keys, right types.
@@ -168,5 +200,15 @@ impl fmt::Display for ConfigError {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert!(Config::default().validate(&NoSecrets).is_ok());
     }
 }

@@ -7,28 +7,30 @@
 //! events that the store already has are not inserted again.
 
 mod decode;
+mod metrics;
 mod positions;
 mod progress;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokenwatch_alerting::Dispatcher;
-use tokenwatch_detectors::{Detections, Engine};
+use tokenwatch_detectors::{Detections, Engine, TokenDelta};
 use tokenwatch_ingest::{DeadLetters, Decoder, RecordBatch, SourceEvent};
-use tokenwatch_model::{AccessEvent, Clock, Timestamp};
-use tokenwatch_store::{Checkpoint, Store, StoreError, StoredSet};
+use tokenwatch_model::{AccessEvent, Clock, Position, StreamId, Timestamp};
+use tokenwatch_store::{Checkpoint, Store, StoreError, StoredSet, TokenRow};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use decode::{Decoded, decode};
+pub(crate) use metrics::{LatencyCollector, PipelineMetrics};
 pub(crate) use positions::Positions;
 pub(crate) use progress::{Progress, ProgressHandle};
 
 use crate::sources::CommitHandles;
 
 /// The loop and everything that it moves.
-#[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) decoder: Decoder,
     pub(crate) engine: Engine,
@@ -71,9 +73,7 @@ impl Pipeline {
                         dirty = true;
                     }
                     Some(SourceEvent::Assigned { streams, positions }) => {
-                        let answer = self.positions.of(&streams);
-                        tracing::info!(streams.count = streams.len(), streams.known = answer.len(),
-                            "streams assigned");
+                        let answer = self.assign(&streams).await?;
                         if positions.send(answer).is_err() {
                             tracing::debug!("the source went away before it heard its positions");
                         }
@@ -97,6 +97,25 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Where each of `streams` goes on; what the store has past that is looked up, to be recognised.
+    async fn assign(&mut self, streams: &[StreamId]) -> Result<HashMap<StreamId, i64>, StoreError> {
+        let known = self.positions.of(streams);
+        let from = |stream: &StreamId| Position {
+            stream: stream.clone(),
+            next_offset: known.get(stream).copied().unwrap_or(0),
+        };
+        let positions: Vec<Position> = streams.iter().map(from).collect();
+        let stored = self.store.stored_since(&positions).await?;
+        tracing::info!(
+            streams.count = streams.len(),
+            streams.known = known.len(),
+            events.stored = stored.len(),
+            "streams assigned"
+        );
+        self.stored.add(stored);
+        Ok(known)
+    }
+
     /// Takes one batch all the way: decoded, judged, written, announced.
     async fn process(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         let (decoded, detections) = tokio::task::block_in_place(|| {
@@ -114,10 +133,14 @@ impl Pipeline {
         events?;
         findings?;
         if !decoded.rejects.is_empty() {
-            self.dead_letters.write(&decoded.rejects, decided_at).await;
+            self.dead_letters.write(&decoded.rejects).await;
         }
         self.positions.advance(batch);
-        self.stored.forget_before(&self.positions.all());
+        if !self.stored.is_empty() {
+            for position in self.positions.all() {
+                self.stored.forget_before(&position);
+            }
+        }
         let stored_at = self.clock.now();
         self.progress.batch(batch, &decoded, &detections, decided_at, stored_at);
         Ok(())
@@ -149,17 +172,21 @@ impl Pipeline {
         let delta = tokio::task::block_in_place(|| self.engine.checkpoint());
         let checkpoint = Checkpoint {
             id: self.next_checkpoint,
-            at: self.clock.now(),
             positions: self.positions.all(),
             engine_state: delta.engine_state,
-            tokens: delta.tokens,
+            tokens: delta.tokens.into_iter().map(token_row).collect(),
+            forgotten: delta.removed,
         };
         self.store.write_checkpoint(&checkpoint).await?;
         self.next_checkpoint += 1;
         self.commits.committed(&checkpoint.positions);
-        self.progress.checkpointed(checkpoint.at, self.engine.stats());
+        self.progress.checkpointed(self.clock.now(), self.engine.stats());
         Ok(())
     }
+}
+
+fn token_row(token: TokenDelta) -> TokenRow {
+    TokenRow { id: token.id, state: token.state, profile: token.profile }
 }
 
 /// The newest time among `events`.

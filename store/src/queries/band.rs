@@ -66,7 +66,9 @@ fn hourly_expectation(profile: &TokenProfile, at: Timestamp) -> f64 {
         &profile.weekday_hourly
     };
     let hour = secs.rem_euclid(DAY_SECS) / 3_600;
-    hours.get(hour as usize).map_or(0.0, |calls| f64::from(*calls))
+    hours
+        .get(hour as usize)
+        .map_or(0.0, |calls| f64::from(*calls))
 }
 
 /// The most calls in a window of `step_s` on a usual day: the power law through the two windows next in length. Shorter
@@ -139,7 +141,10 @@ mod tests {
             from: Timestamp::from_secs(SATURDAY.as_secs() + from),
             to: Timestamp::from_secs(SATURDAY.as_secs() + to),
         };
-        baseline_band(&profile(), &TimeGrid::new(range, Duration::from_secs(step_s)))
+        baseline_band(
+            &profile(),
+            &TimeGrid::new(range, Duration::from_secs(step_s)),
+        )
     }
 
     #[test]

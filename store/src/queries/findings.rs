@@ -24,8 +24,9 @@ WHERE detected_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
   AND ({consumer:String} = '' OR consumer = {consumer:String})
   AND ({q:String} = '' OR positionCaseInsensitiveUTF8(concat(
         summary, ' ', id, ' ', subject_id, ' ', token_id, ' ', credential_id, ' ', consumer, ' ', owner, ' ',
-        JSONExtractRaw(body, 'evidence', 'source_ips'), ' ', JSONExtractRaw(body, 'evidence', 'routes'), ' ',
-        JSONExtractRaw(body, 'evidence', 'request_ids')), {q:String}) > 0)";
+        arrayStringConcat(JSONExtract(body, 'evidence', 'source_ips', 'Array(String)'), ' '), ' ',
+        arrayStringConcat(JSONExtract(body, 'evidence', 'routes', 'Array(String)'), ' '), ' ',
+        arrayStringConcat(JSONExtract(body, 'evidence', 'request_ids', 'Array(String)'), ' ')), {q:String}) > 0)";
 
 const ONE: &str = "SELECT body FROM findings FINAL WHERE id = {id:String} LIMIT 1";
 

@@ -121,7 +121,13 @@ mod tests {
     fn no_range_makes_a_grid_without_end() {
         let grid = TimeGrid::new(range(0, i64::MAX / 2_000_000), Duration::from_secs(1));
         assert_eq!(grid.len(), POINTS_LIMIT);
-        assert_eq!(TimeGrid::new(range(10, 10), Duration::from_secs(60)).len(), 1);
-        assert_eq!(TimeGrid::new(range(10, 0), Duration::from_secs(60)).len(), 1);
+        assert_eq!(
+            TimeGrid::new(range(10, 10), Duration::from_secs(60)).len(),
+            1
+        );
+        assert_eq!(
+            TimeGrid::new(range(10, 0), Duration::from_secs(60)).len(),
+            1
+        );
     }
 }

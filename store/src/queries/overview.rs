@@ -138,8 +138,8 @@ impl Queries {
         &self,
         grid: &TimeGrid,
     ) -> Result<Vec<FindingPoint>, StoreError> {
-        let query = bind_range(self.statement(FINDINGS), grid.range)
-            .param("step", grid.step.as_secs());
+        let query =
+            bind_range(self.statement(FINDINGS), grid.range).param("step", grid.step.as_secs());
         let mut points: Vec<_> = grid
             .starts()
             .map(|t| FindingPoint {

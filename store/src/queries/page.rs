@@ -111,7 +111,14 @@ mod tests {
 
     #[test]
     fn foreign_cursors_are_refused() {
-        for text in ["", "AAAA", "eyJsaXN0Ijp7fX0", "%00", "ü", &"A".repeat(5_000)] {
+        for text in [
+            "",
+            "AAAA",
+            "eyJsaXN0Ijp7fX0",
+            "%00",
+            "ü",
+            &"A".repeat(5_000),
+        ] {
             assert_eq!(read_cursor::<Key>("x", text), Err(CursorError), "{text}");
         }
     }

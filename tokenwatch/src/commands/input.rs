@@ -9,11 +9,11 @@ use anyhow::Context as _;
 use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokenwatch_ingest::{
-    Decoder, FormatChoice, Geo, IngestMetrics, LineReader, RecordBatch, TokenKey,
+    AtEnd, Decoder, FormatChoice, Geo, IngestMetrics, LineReader, RecordBatch, TokenKey,
 };
 use tokenwatch_model::StreamId;
 
-use crate::config::{self, Config, Settings};
+use crate::config::{self, Settings};
 use crate::secrets::SystemSecrets;
 
 /// Records read before they are decoded together.
@@ -27,9 +27,7 @@ const READ_BUFFER_BYTES: usize = 1 << 20;
 pub(super) fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
     match config {
         Some(path) => config::load(path, &SystemSecrets),
-        None => Ok(Config::default()
-            .validate(&SystemSecrets)
-            .map_err(|problems| anyhow::anyhow!("the default configuration: {problems:?}"))?),
+        None => Ok(config::defaults()),
     }
 }
 
@@ -96,7 +94,7 @@ impl Input {
 
     fn new(topic: &str, input: Box<dyn BufRead>, record_bytes_limit: usize) -> Self {
         let stream = Arc::new(StreamId { topic: topic.to_owned(), partition: 0 });
-        Self { stream, lines: LineReader::new(input, record_bytes_limit) }
+        Self { stream, lines: LineReader::new(input, 0, record_bytes_limit) }
     }
 
     /// Up to a batch of lines; empty at the end.
@@ -104,9 +102,9 @@ impl Input {
         let mut batch =
             RecordBatch { streams: vec![Arc::clone(&self.stream)], ..RecordBatch::default() };
         while batch.records.len() < BATCH_RECORDS && batch.arena.len() < BATCH_BYTES {
-            let Some(line) = self.lines.next_line()? else { break };
+            let Some(line) = self.lines.next_line(AtEnd::Finish)? else { break };
             if !line.bytes.trim_ascii().is_empty() {
-                batch.push(0, line.offset, line.next_offset, None, line.bytes);
+                batch.push(0, line.offset as i64, line.next_offset as i64, None, line.bytes);
             }
         }
         Ok(batch)

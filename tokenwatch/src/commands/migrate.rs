@@ -9,8 +9,8 @@ use crate::{config, logging, wiring};
 pub(super) async fn run(config: PathBuf) -> anyhow::Result<()> {
     let settings = config::load(&config, &SystemSecrets)?;
     logging::init(&settings.log)?;
-    let store = wiring::open_store(&settings).await?;
-    store.close().await;
+    let (_store, stops) = wiring::open_store(&settings).await?;
+    stops.close().await;
     tracing::info!("the schema is up to date");
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
+use tokenwatch_dashboards::{AccountError, Role};
+use tokenwatch_store::Store;
 
 use crate::secrets::SystemSecrets;
 use crate::{clock, config, logging, wiring};
@@ -17,13 +19,23 @@ pub(super) async fn add(config: PathBuf, name: String) -> anyhow::Result<()> {
     let mut line = String::new();
     io::stdin().read_line(&mut line).context("standard input could not be read")?;
     let password = SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned());
-    let store = wiring::open_store(&settings).await?;
-    let added = tokenwatch_dashboards::set_user(&store, &name, &password, clock::system().now());
-    let result = added.await;
-    store.close().await;
+    let (store, stops) = wiring::open_store(&settings).await?;
+    let result = set(&store, &name, &password).await;
+    stops.close().await;
     if let Err(error) = result {
         bail!("{name}: {error}");
     }
     eprintln!("{name} can log in now.");
     Ok(())
+}
+
+/// Creates the user, or sets the password of one that there is.
+async fn set(store: &Store, name: &str, password: &SecretString) -> Result<(), AccountError> {
+    let clock = clock::system();
+    match tokenwatch_dashboards::create_user(store, &clock, name, Role::Admin, password).await {
+        Err(AccountError::Exists) => {
+            tokenwatch_dashboards::set_password(store, &clock, name, password).await
+        }
+        result => result,
+    }
 }

@@ -21,7 +21,7 @@ use super::lines::line;
 use super::traffic::Call;
 
 /// Lines shipped with one request.
-const LINES_PER_PUSH: usize = 4_000;
+pub(super) const LINES_PER_PUSH: usize = 4_000;
 
 /// The gateways, seen from outside.
 #[derive(Clone, Debug)]

@@ -40,5 +40,6 @@ fn decode_chunk<'a>(decoder: &'a Decoder, batch: &'a RecordBatch, start: usize) 
     for index in start..end {
         decoder.decode(batch.raw(index), &mut chunk.events, &mut chunk.rejects);
     }
+    decoder.count(end - start, &chunk.events, &chunk.rejects);
     chunk
 }

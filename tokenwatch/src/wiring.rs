@@ -1,0 +1,292 @@
+//! Joins the parts as ARCHITECTURE.md draws them, and takes them apart in the order of the data.
+
+mod shutdown;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use prometheus_client::registry::Registry;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokenwatch_alerting::{AlertingEvent, AlertingMetrics, Dispatcher};
+use tokenwatch_dashboards::{
+    Component, ComponentState, DashboardParts, DashboardState, DashboardsMetrics, LiveEvent,
+    PipelineStatus,
+};
+use tokenwatch_detectors::{DetectorSettings, Engine};
+use tokenwatch_ingest::{DeadLetters, Decoder, Geo, IngestMetrics, TokenKey};
+use tokenwatch_model::Clock;
+use tokenwatch_store::{Store, StoreError, StoreMetrics, StoredSet};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cli::RunArgs;
+use crate::config::{self, Settings};
+use crate::pipeline::{LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle};
+use crate::secrets::SystemSecrets;
+use crate::sources::Sources;
+use crate::status::{self, StatusReporter};
+use crate::{clock, logging};
+
+pub(crate) use shutdown::{Stops, signal};
+
+/// Batches between the sources and the pipeline: enough that reading and judging overlap, few enough to bound memory.
+const BATCHES_WAITING_LIMIT: usize = 2;
+/// Live events that a slow console may be behind before it is told to load anew.
+const LIVE_EVENTS_LIMIT: usize = 1_024;
+
+/// A running service.
+pub(crate) struct Service {
+    /// Where the console listens.
+    pub(crate) address: SocketAddr,
+    /// The store, for those who ask it directly.
+    pub(crate) store: Store,
+    /// The password of the first administrator, if this start created one.
+    pub(crate) first_admin: Option<SecretString>,
+    pipeline: JoinHandle<Result<(), StoreError>>,
+    stops: Stops,
+    shutdown_timeout: std::time::Duration,
+}
+
+/// Metrics of every part, and where `/metrics` finds them.
+#[derive(Default)]
+struct Metrics {
+    ingest: IngestMetrics,
+    store: StoreMetrics,
+    alerting: AlertingMetrics,
+    dashboards: DashboardsMetrics,
+    pipeline: PipelineMetrics,
+}
+
+/// `tokenwatch run`: the service, until a signal ends it.
+pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let settings = config::load(&args.config.config, &SystemSecrets)?;
+    logging::init(&settings.log)?;
+    let service = Service::start(settings, Router::new()).await?;
+    if let Some(password) = &service.first_admin {
+        eprintln!(
+            "\n  The console's first user is {} with the password {}\n  It is shown this once.\n",
+            tokenwatch_dashboards::FIRST_ADMIN,
+            password.expose_secret()
+        );
+    }
+    eprintln!("  Console: http://{}\n", service.address);
+    service.until_ended(signal()).await
+}
+
+/// The store alone, its schema up to date, for commands that work on it.
+pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<(Store, Stops)> {
+    let stops = Stops::default();
+    let store = store(settings, &clock::system(), StoreMetrics::default(), &stops).await?;
+    Ok((store, stops))
+}
+
+impl Service {
+    /// Starts everything; `extra` is served beside the console.
+    pub(crate) async fn start(settings: Settings, extra: Router) -> anyhow::Result<Self> {
+        let clock = clock::system();
+        let started_at = clock.now();
+        let stops = Stops::default();
+        let metrics = Metrics::default();
+        let (live, _) = broadcast::channel(LIVE_EVENTS_LIMIT);
+        let progress = ProgressHandle::new(metrics.pipeline.clone(), live.clone());
+        let registry = metrics.registry(&progress);
+
+        // The address is taken first: a second process on it fails before it touches anything.
+        let listener = TcpListener::bind(settings.dashboards.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", settings.dashboards.listen))?;
+        let address = listener.local_addr()?;
+
+        let (status, status_seen) = watch::channel(PipelineStatus::default());
+        let (readiness, readiness_seen) = watch::channel(status::starting());
+        let store = store(&settings, &clock, metrics.store.clone(), &stops).await?;
+        let first_admin = tokenwatch_dashboards::ensure_first_admin(&store, &clock).await?;
+        let alerts = alerts(&settings, &store, &clock, metrics.alerting.clone(), &live, &stops)?;
+
+        let key = TokenKey::load_or_create(&settings.ingest.key_file)
+            .with_context(|| format!("the deployment key {}", settings.ingest.key_file.display()))?;
+        let geo = Geo::open(&settings.ingest.geo, &metrics.ingest);
+        let geo_state = geo_component(&geo);
+        let decoder =
+            Decoder::new(settings.ingest.decoder.clone(), key, geo, metrics.ingest.clone());
+        let sources = Sources::new(&settings.ingest, &clock, &metrics.ingest)?;
+        let restored = restore(&store, settings.detectors.clone()).await?;
+        let pipeline = Pipeline {
+            decoder,
+            engine: restored.engine,
+            store: store.clone(),
+            dispatcher: alerts.clone(),
+            dead_letters: DeadLetters::open(
+                &settings.ingest.dead_letters,
+                clock.clone(),
+                metrics.ingest.sources.dead_letters.clone(),
+            )?,
+            commits: sources.commit_handles(),
+            progress: progress.clone(),
+            clock: clock.clone(),
+            stored: StoredSet::default(),
+            positions: Positions::restore(restored.positions),
+            next_checkpoint: restored.next_checkpoint,
+            checkpoint_interval: settings.pipeline.checkpoint_interval,
+        };
+        let (batches, received) = mpsc::channel(BATCHES_WAITING_LIMIT);
+        let pipeline = stops.tasks.spawn(pipeline.run(received, stops.pipeline.clone()));
+        let push = sources.push_router();
+        let kafka = sources.kafka_handle();
+        sources.start(batches, &stops.tasks, &stops.sources);
+
+        let reporter = StatusReporter {
+            clock: clock.clone(),
+            started_at,
+            progress,
+            store: store.clone(),
+            kafka,
+            dispatcher: alerts,
+            geo: geo_state,
+            response_mode: settings.alerting.response.mode,
+            status,
+            readiness,
+            live: live.clone(),
+        };
+        stops.tasks.spawn(reporter.run(stops.http.clone()));
+        let console = DashboardState::new(DashboardParts {
+            settings: settings.dashboards,
+            store: store.clone(),
+            clock,
+            metrics: metrics.dashboards,
+            registry: Arc::new(registry),
+            readiness: readiness_seen,
+            pipeline: status_seen,
+            live,
+            shutdown: stops.http.clone(),
+        })?;
+        let app = tokenwatch_dashboards::router(console).merge(push).merge(extra);
+        stops.tasks.spawn(serve(listener, app, stops.http.clone()));
+        tracing::info!(console.address = %address, "tokenwatch runs");
+        Ok(Self {
+            address,
+            store,
+            first_admin,
+            pipeline,
+            stops,
+            shutdown_timeout: settings.pipeline.shutdown_timeout,
+        })
+    }
+
+    /// Serves until `end` or until the pipeline fails, then stops in the order of the data.
+    pub(crate) async fn until_ended(mut self, end: impl Future<Output = ()>) -> anyhow::Result<()> {
+        tokio::select! {
+            () = end => {}
+            result = &mut self.pipeline => {
+                self.stops.all_at_once();
+                result?.context("the pipeline failed")?;
+                anyhow::bail!("the pipeline ended by itself");
+            }
+        }
+        tracing::info!("stopping: sources first, then what they sent");
+        self.stops.in_order(self.pipeline, self.shutdown_timeout).await
+    }
+}
+
+impl Metrics {
+    fn registry(&self, progress: &ProgressHandle) -> Registry {
+        let mut registry = Registry::default();
+        self.ingest.register(&mut registry);
+        self.store.register(&mut registry);
+        self.alerting.register(&mut registry);
+        self.dashboards.register(&mut registry);
+        self.pipeline.register(&mut registry);
+        registry.register_collector(Box::new(LatencyCollector(progress.clone())));
+        registry
+    }
+}
+
+/// What the newest checkpoint holds.
+struct Restored {
+    engine: Engine,
+    positions: Vec<tokenwatch_model::Position>,
+    next_checkpoint: u64,
+}
+
+async fn restore(store: &Store, settings: DetectorSettings) -> anyhow::Result<Restored> {
+    let settings = Arc::new(settings);
+    let Some(checkpoint) = store.load_checkpoint().await? else {
+        tracing::info!("no checkpoint: starting afresh");
+        return Ok(Restored { engine: Engine::new(settings), positions: Vec::new(), next_checkpoint: 1 });
+    };
+    let tokens = checkpoint.tokens.iter().map(|(id, state)| (*id, state.as_slice()));
+    let engine = Engine::restore(settings, Some(&checkpoint.engine_state), tokens)
+        .context("the newest checkpoint cannot be restored")?;
+    tracing::info!(checkpoint.id = checkpoint.id, tokens.count = checkpoint.tokens.len(),
+        streams.count = checkpoint.positions.len(), "going on from the newest checkpoint");
+    Ok(Restored { engine, positions: checkpoint.positions, next_checkpoint: checkpoint.id + 1 })
+}
+
+async fn store(
+    settings: &Settings,
+    clock: &Clock,
+    metrics: StoreMetrics,
+    stops: &Stops,
+) -> anyhow::Result<Store> {
+    let store =
+        Store::open(&settings.store, clock.clone(), metrics, &stops.tasks, stops.store.clone())
+            .await
+            .context("the store cannot be opened")?;
+    store.migrate().await.context("the store's schema cannot be brought up to date")?;
+    Ok(store)
+}
+
+fn alerts(
+    settings: &Settings,
+    store: &Store,
+    clock: &Clock,
+    metrics: AlertingMetrics,
+    live: &broadcast::Sender<LiveEvent>,
+    stops: &Stops,
+) -> anyhow::Result<Dispatcher> {
+    let (events, seen) = broadcast::channel(LIVE_EVENTS_LIMIT);
+    stops.tasks.spawn(forward(seen, live.clone()));
+    let runtime = tokenwatch_alerting::Runtime {
+        clock: clock.clone(),
+        metrics,
+        events: Some(events),
+        tracker: stops.alerts.clone(),
+        cancel: stops.alerting.clone(),
+    };
+    Ok(Dispatcher::start(Arc::new(settings.alerting.clone()), store.clone(), runtime)?)
+}
+
+/// Shows responses on open consoles.
+async fn forward(mut events: broadcast::Receiver<AlertingEvent>, live: broadcast::Sender<LiveEvent>) {
+    loop {
+        match events.recv().await {
+            Ok(AlertingEvent::Response(response)) => {
+                // Nobody may be looking.
+                live.send(LiveEvent::Response(Arc::new(response))).ok();
+            }
+            Ok(AlertingEvent::Notification(_)) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+fn geo_component(geo: &Geo) -> Component {
+    match geo.degraded() {
+        None => Component { state: ComponentState::Up, detail: String::new() },
+        Some(detail) => Component { state: ComponentState::Down, detail },
+    }
+}
+
+async fn serve(listener: TcpListener, app: Router, cancel: CancellationToken) {
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let result =
+        axum::serve(listener, app).with_graceful_shutdown(cancel.cancelled_owned()).await;
+    if let Err(error) = result {
+        tracing::error!(%error, "the HTTP server ended");
+    }
+}
