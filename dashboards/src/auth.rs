@@ -24,7 +24,9 @@ use crate::config::SessionLimits;
 use crate::problem::ApiError;
 use crate::state::DashboardState;
 
-pub use accounts::{AccountError, FIRST_ADMIN, Role, create_user, ensure_first_admin, set_password};
+pub use accounts::{
+    AccountError, FIRST_ADMIN, Role, create_user, ensure_first_admin, set_password,
+};
 pub(crate) use address::client_address;
 pub(crate) use origin::guard as guard_origin;
 pub(crate) use password::HashError;

@@ -103,7 +103,10 @@ impl DashboardsConfig {
     ) -> Result<DashboardsSettings, Vec<Problem>> {
         let mut problems = Problems::at(prefix);
         let listen = self.listen.parse().unwrap_or_else(|_| {
-            problems.add("listen", "is not an address and port such as 127.0.0.1:8080");
+            problems.add(
+                "listen",
+                "is not an address and port such as 127.0.0.1:8080",
+            );
             SocketAddr::from(([127, 0, 0, 1], 8080))
         });
         let public_origin = origin(&self.public_url, &mut problems);

@@ -79,9 +79,7 @@ impl ApiError {
     /// What the client is told; a database's words stay in the log.
     fn detail(&self) -> String {
         match self {
-            Self::Store(error) if error.is_retryable() => {
-                "the database does not answer".to_owned()
-            }
+            Self::Store(error) if error.is_retryable() => "the database does not answer".to_owned(),
             Self::Store(_) => Self::Internal.to_string(),
             error => error.to_string(),
         }

@@ -67,8 +67,8 @@ pub struct DashboardError(String);
 impl DashboardState {
     /// The state of handlers over `parts`.
     pub fn new(parts: DashboardParts) -> Result<Self, DashboardError> {
-        let auth = Auth::new(parts.settings.session)
-            .map_err(|error| DashboardError(error.to_string()))?;
+        let auth =
+            Auth::new(parts.settings.session).map_err(|error| DashboardError(error.to_string()))?;
         let turns = |limit| Arc::new(Semaphore::new(limit));
         Ok(Self(Arc::new(Shared {
             request_turns: turns(parts.settings.request_concurrency_limit),

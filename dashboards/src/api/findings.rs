@@ -86,15 +86,35 @@ pub(super) async fn list(
     let limit = limit(asked.limit, 50, 200)?;
     let order = named("sort", asked.sort.as_ref(), &ORDERS, sort_name)?.unwrap_or_default();
     let filter = FindingFilter {
-        severities: several("severity", asked.severity.as_ref(), &Severity::ALL, Severity::name)?,
-        detectors: several("detector", asked.detector.as_ref(), &Detector::ALL, Detector::name)?,
-        status: named("status", asked.status.as_ref(), &STATUSES, FindingStatus::name)?,
+        severities: several(
+            "severity",
+            asked.severity.as_ref(),
+            &Severity::ALL,
+            Severity::name,
+        )?,
+        detectors: several(
+            "detector",
+            asked.detector.as_ref(),
+            &Detector::ALL,
+            Detector::name,
+        )?,
+        status: named(
+            "status",
+            asked.status.as_ref(),
+            &STATUSES,
+            FindingStatus::name,
+        )?,
         token: one("token", asked.token.as_ref())?,
         consumer: search("consumer", asked.consumer.as_ref())?,
         q: search("q", asked.q.as_ref())?,
         range: if asked.from.is_some() || asked.to.is_some() {
             let now = state.clock.now();
-            Some(range(asked.from.as_ref(), asked.to.as_ref(), LIST_SPAN, now)?)
+            Some(range(
+                asked.from.as_ref(),
+                asked.to.as_ref(),
+                LIST_SPAN,
+                now,
+            )?)
         } else {
             None
         },

@@ -68,7 +68,9 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
 
 /// What is given, and not empty.
 pub(super) fn given(value: Option<&String>) -> Option<&str> {
-    value.map(|text| text.trim()).filter(|text| !text.is_empty())
+    value
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty())
 }
 
 /// One value, if given.
@@ -186,9 +188,8 @@ mod tests {
     fn ranges_are_bounded_and_run_forward() {
         let now = Timestamp::from_secs(1_800_000_000);
         let hour = Duration::from_secs(3_600);
-        let check = |from: &str, to: &str| {
-            range(Some(&from.to_owned()), Some(&to.to_owned()), hour, now)
-        };
+        let check =
+            |from: &str, to: &str| range(Some(&from.to_owned()), Some(&to.to_owned()), hour, now);
         assert_eq!(check("", "").unwrap().length(), hour);
         assert!(check("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z").is_err());
         assert!(check("1999-01-01T00:00:00Z", "").is_err());

@@ -8,8 +8,8 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Finding, Timestamp};
 use tokenwatch_store::queries::{
-    CallPoint, DetectorCount, EventScope, FindingFilter, FindingOrder, FindingPoint, SeverityCounts, TimeGrid,
-    TimeRange,
+    CallPoint, DetectorCount, EventScope, FindingFilter, FindingOrder, FindingPoint,
+    SeverityCounts, TimeGrid, TimeRange,
 };
 
 use super::findings::page_error;

@@ -18,7 +18,11 @@ use super::input::{Asked, Id, given, limit, named, one, range, search};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
 
-const ORDERS: [TokenOrder; 3] = [TokenOrder::LastSeen, TokenOrder::Calls, TokenOrder::Findings];
+const ORDERS: [TokenOrder; 3] = [
+    TokenOrder::LastSeen,
+    TokenOrder::Calls,
+    TokenOrder::Findings,
+];
 /// Findings shown on a token's page.
 const FINDINGS_SHOWN: u32 = 50;
 /// What a token's page shows unless told.
@@ -188,7 +192,12 @@ pub(super) async fn events(
         scope: EventScope::Token(id),
         range: range(asked.from.as_ref(), asked.to.as_ref(), MONTH, now)?,
         q: search("q", asked.q.as_ref())?,
-        outcome: named("outcome", asked.outcome.as_ref(), &Outcome::ALL, Outcome::name)?,
+        outcome: named(
+            "outcome",
+            asked.outcome.as_ref(),
+            &Outcome::ALL,
+            Outcome::name,
+        )?,
         method: search("method", asked.method.as_ref())?.to_uppercase(),
         ip: one::<IpAddr>("ip", asked.ip.as_ref())?,
         country,

@@ -145,7 +145,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), AccountError> {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte));
-    if valid { Ok(()) } else { Err(AccountError::Name) }
+    if valid {
+        Ok(())
+    } else {
+        Err(AccountError::Name)
+    }
 }
 
 fn check_password(password: &SecretString) -> Result<(), AccountError> {

@@ -23,7 +23,10 @@ pub(crate) fn client_address(parts: &Parts, trusted_proxies: &[IpNet]) -> IpAddr
     }
     let mut client = peer;
     let headers = parts.headers.get_all("x-forwarded-for");
-    let lines: Vec<_> = headers.iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<_> = headers
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         let Ok(address) = hop.trim().parse::<IpAddr>() else {
             break;
@@ -74,7 +77,11 @@ mod tests {
 
     #[test]
     fn what_the_client_wrote_itself_is_not_believed() {
-        check("10.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"], "198.51.100.1");
+        check(
+            "10.0.0.1",
+            &["6.6.6.6, 198.51.100.1, 10.0.0.2"],
+            "198.51.100.1",
+        );
         check("10.0.0.1", &["6.6.6.6", "198.51.100.1"], "198.51.100.1");
         check("10.0.0.1", &["6.6.6.6, nonsense"], "10.0.0.1");
     }

@@ -21,7 +21,10 @@ pub(crate) async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if !safe {
         decide_origin(request.headers(), state.settings.public_origin.as_deref())
             .map_err(ApiError::Forbidden)?;
@@ -76,7 +79,11 @@ mod tests {
         check(&[host, own], None, false);
         check(&[header, host], None, false);
         check(&[header, own], None, false);
-        check(&[header, host, ("origin", "http://evil.example")], None, false);
+        check(
+            &[header, host, ("origin", "http://evil.example")],
+            None,
+            false,
+        );
         check(&[header, host, ("origin", "null")], None, false);
         check(&[("x-tokenwatch-request", "2"), host, own], None, false);
     }
@@ -86,12 +93,20 @@ mod tests {
         let header = ("x-tokenwatch-request", "1");
         let public = Some("https://tw.example");
         check(
-            &[header, ("host", "10.0.0.7:8080"), ("origin", "https://tw.example")],
+            &[
+                header,
+                ("host", "10.0.0.7:8080"),
+                ("origin", "https://tw.example"),
+            ],
             public,
             true,
         );
         check(
-            &[header, ("host", "tw.example"), ("origin", "http://tw.example")],
+            &[
+                header,
+                ("host", "tw.example"),
+                ("origin", "http://tw.example"),
+            ],
             public,
             false,
         );

@@ -168,7 +168,8 @@ impl Sessions {
         session.record.ended = true;
         session.record.last_used_at = session.record.last_used_at.max(now);
         self.remember(session.clone());
-        self.logouts.send_modify(|count| *count = count.wrapping_add(1));
+        self.logouts
+            .send_modify(|count| *count = count.wrapping_add(1));
         store.put_session(&session.record).await?;
         Ok(Some(session.record.user))
     }
@@ -230,11 +231,7 @@ impl Sessions {
 }
 
 /// Whether a session is over by itself.
-fn decide_end(
-    record: &SessionRecord,
-    limits: SessionLimits,
-    now: Timestamp,
-) -> Option<SessionEnd> {
+fn decide_end(record: &SessionRecord, limits: SessionLimits, now: Timestamp) -> Option<SessionEnd> {
     if record.ended {
         Some(SessionEnd::LoggedOut)
     } else if now.since(record.issued_at) >= limits.lifetime {
@@ -321,7 +318,10 @@ mod tests {
         assert!(id_hash("").is_none());
         assert!(id_hash("'; DROP TABLE sessions --").is_none());
         assert!(id_hash(&BASE64URL_NOPAD.encode(&[7; 31])).is_none());
-        assert_eq!(id_hash(&BASE64URL_NOPAD.encode(&[7; 32])).unwrap().len(), 64);
+        assert_eq!(
+            id_hash(&BASE64URL_NOPAD.encode(&[7; 32])).unwrap().len(),
+            64
+        );
     }
 
     #[test]

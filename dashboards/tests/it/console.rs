@@ -94,7 +94,8 @@ impl Console {
     pub(crate) fn restarted(&self) -> Self {
         let mut next = Self::over(self.store.clone(), None, DashboardsConfig::default());
         next.cookie.clone_from(&self.cookie);
-        next.now.store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
+        next.now
+            .store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
         next
     }
 

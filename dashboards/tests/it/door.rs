@@ -13,10 +13,20 @@ async fn closed() -> Console {
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
     let console = closed().await;
-    for path in ["/", "/healthz", "/api/v1/overview", "/api/v1/nothing", "/no.js", "/findings"] {
+    for path in [
+        "/",
+        "/healthz",
+        "/api/v1/overview",
+        "/api/v1/nothing",
+        "/no.js",
+        "/findings",
+    ] {
         let answer = console.get(path).await;
         let policy = answer.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self';"),
+            "{path}"
+        );
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
@@ -33,7 +43,10 @@ async fn behind_tls_browsers_are_told_to_stay_there() {
     })
     .await;
     let answer = console.get("/healthz").await;
-    assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
+    assert_eq!(
+        answer.header("strict-transport-security"),
+        "max-age=31536000"
+    );
 }
 
 #[tokio::test]
@@ -68,7 +81,8 @@ async fn nothing_of_the_api_is_told_without_a_session() {
 async fn changes_from_elsewhere_are_refused() {
     let console = closed().await;
     let post = |headers: &[(&'static str, &str)]| {
-        let mut request = Request::post("/api/v1/session").header("content-type", "application/json");
+        let mut request =
+            Request::post("/api/v1/session").header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -129,11 +143,29 @@ async fn a_body_that_is_no_login_is_refused_without_quoting_it() {
         assert!(!String::from_utf8_lossy(&answer.body).contains("hunter2"));
     };
     let bad = StatusCode::BAD_REQUEST;
-    check("application/json", "{\"username\":\"hunter2\"".to_owned(), bad).await;
+    check(
+        "application/json",
+        "{\"username\":\"hunter2\"".to_owned(),
+        bad,
+    )
+    .await;
     check("application/json", r#"{"hunter2":1}"#.to_owned(), bad).await;
-    check("application/x-www-form-urlencoded", "password=hunter2".to_owned(), bad).await;
-    check("application/json", format!("{{\"x\":\"{}\"}}", "a".repeat(20_000)), bad).await;
-    let long = format!(r#"{{"username":"admin","password":"{}"}}"#, "p".repeat(2_000));
+    check(
+        "application/x-www-form-urlencoded",
+        "password=hunter2".to_owned(),
+        bad,
+    )
+    .await;
+    check(
+        "application/json",
+        format!("{{\"x\":\"{}\"}}", "a".repeat(20_000)),
+        bad,
+    )
+    .await;
+    let long = format!(
+        r#"{{"username":"admin","password":"{}"}}"#,
+        "p".repeat(2_000)
+    );
     check("application/json", long, StatusCode::UNAUTHORIZED).await;
 }
 
@@ -158,7 +190,9 @@ async fn readiness_names_what_is_missing() {
 async fn metrics_count_requests_by_route_and_can_ask_for_a_token() {
     let console = closed().await;
     console.get("/healthz").await;
-    console.get("/api/v1/tokens/tok_00000000000000000000000001").await;
+    console
+        .get("/api/v1/tokens/tok_00000000000000000000000001")
+        .await;
     let text = String::from_utf8(console.get("/metrics").await.body.to_vec()).unwrap();
     let expected = [
         r#"tokenwatch_dashboards_requests_total{route="/healthz",class="Ok"} 1"#,
@@ -174,11 +208,20 @@ async fn metrics_count_requests_by_route_and_can_ask_for_a_token() {
     .await;
     let ask = async |token: &str| {
         let request = Request::get("/metrics").header("authorization", token);
-        guarded.send(request.body(Body::empty()).unwrap()).await.status
+        guarded
+            .send(request.body(Body::empty()).unwrap())
+            .await
+            .status
     };
-    assert_eq!(guarded.get("/metrics").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        guarded.get("/metrics").await.status,
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(ask("Bearer wrong").await, StatusCode::UNAUTHORIZED);
-    assert_eq!(ask(&format!("Bearer {METRICS_TOKEN}")).await, StatusCode::OK);
+    assert_eq!(
+        ask(&format!("Bearer {METRICS_TOKEN}")).await,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -190,11 +233,23 @@ async fn the_console_answers_on_every_page_and_only_there() {
         assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
         assert_eq!(answer.header("cache-control"), "no-cache");
     }
-    for path in ["/api/v1/nothing", "/api/nothing", "/missing.js", "/assets/x", "/../Cargo.toml"] {
-        console.get(path).await.assert_problem(StatusCode::NOT_FOUND);
+    for path in [
+        "/api/v1/nothing",
+        "/api/nothing",
+        "/missing.js",
+        "/assets/x",
+        "/../Cargo.toml",
+    ] {
+        console
+            .get(path)
+            .await
+            .assert_problem(StatusCode::NOT_FOUND);
     }
     let post = Request::post("/findings").body(Body::empty()).unwrap();
-    console.send(post).await.assert_problem(StatusCode::METHOD_NOT_ALLOWED);
+    console
+        .send(post)
+        .await
+        .assert_problem(StatusCode::METHOD_NOT_ALLOWED);
     let answer = console.change(Method::PUT, "/api/v1/findings", None).await;
     answer.assert_problem(StatusCode::METHOD_NOT_ALLOWED);
 }

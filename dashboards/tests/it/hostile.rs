@@ -61,7 +61,10 @@ async fn hostile_text_is_only_text() {
             format!("/api/v1/tokens/{BUSY}/events?cursor={q}"),
         ] {
             if !text.trim().is_empty() {
-                console.get(&path).await.assert_problem(StatusCode::BAD_REQUEST);
+                console
+                    .get(&path)
+                    .await
+                    .assert_problem(StatusCode::BAD_REQUEST);
             }
         }
         for path in [
@@ -69,7 +72,10 @@ async fn hostile_text_is_only_text() {
             format!("/api/v1/tokens/{q}"),
             format!("/api/v1/tokens/{q}/events"),
         ] {
-            console.get(&path).await.assert_problem(StatusCode::NOT_FOUND);
+            console
+                .get(&path)
+                .await
+                .assert_problem(StatusCode::NOT_FOUND);
         }
     }
     let page = console.get_json("/api/v1/overview").await;
@@ -94,7 +100,10 @@ async fn what_is_too_long_or_too_much_is_refused() {
         format!("{base}?from=2026-11-21T12:00:00Z&to=2026-11-21T11:00:00Z"),
         format!("/api/v1/findings?cursor={}", "A".repeat(3_000)),
     ] {
-        console.get(&path).await.assert_problem(StatusCode::BAD_REQUEST);
+        console
+            .get(&path)
+            .await
+            .assert_problem(StatusCode::BAD_REQUEST);
     }
     let widest = "x".repeat(200);
     console.get_json(&format!("{base}?q={widest}")).await;
@@ -116,6 +125,9 @@ async fn a_cursor_of_another_order_is_refused() {
         format!("/api/v1/tokens?cursor={cursor}"),
         format!("/api/v1/tokens/{BUSY}/events?cursor={cursor}"),
     ] {
-        console.get(&path).await.assert_problem(StatusCode::BAD_REQUEST);
+        console
+            .get(&path)
+            .await
+            .assert_problem(StatusCode::BAD_REQUEST);
     }
 }

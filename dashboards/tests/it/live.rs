@@ -41,11 +41,15 @@ async fn read_until(stream: &mut BodyDataStream, end: &str) -> String {
         }
         text
     };
-    tokio::time::timeout(PATIENCE, read).await.expect("it comes in time")
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .expect("it comes in time")
 }
 
 async fn ends(stream: &mut BodyDataStream) -> bool {
-    tokio::time::timeout(PATIENCE, stream.next()).await.is_ok_and(|end| end.is_none())
+    tokio::time::timeout(PATIENCE, stream.next())
+        .await
+        .is_ok_and(|end| end.is_none())
 }
 
 #[tokio::test]
@@ -56,11 +60,20 @@ async fn findings_and_figures_arrive_as_they_happen() {
     console.log_in_as_admin().await;
     let mut stream = connect(&console).await;
     let opened = finding(0, Severity::High, FindingStatus::Open);
-    console.live.send(LiveEvent::Finding(Arc::new(opened.clone()))).unwrap();
+    console
+        .live
+        .send(LiveEvent::Finding(Arc::new(opened.clone())))
+        .unwrap();
     let text = read_until(&mut stream, "\n\n").await;
     let data = text.strip_prefix("event: finding\ndata: ").unwrap();
-    assert_eq!(serde_json::from_str::<tokenwatch_model::Finding>(data).unwrap(), opened);
-    console.live.send(LiveEvent::Stats(LiveStats::default())).unwrap();
+    assert_eq!(
+        serde_json::from_str::<tokenwatch_model::Finding>(data).unwrap(),
+        opened
+    );
+    console
+        .live
+        .send(LiveEvent::Stats(LiveStats::default()))
+        .unwrap();
     let text = read_until(&mut stream, "\n\n").await;
     assert!(text.starts_with("event: stats\ndata: {\"t\":\"1970-01-01T00:00:00.000Z\","));
 }
@@ -73,7 +86,10 @@ async fn a_client_that_is_too_slow_is_told_to_load_afresh() {
     console.log_in_as_admin().await;
     let mut stream = connect(&console).await;
     for _ in 0..10 {
-        console.live.send(LiveEvent::Stats(LiveStats::default())).unwrap();
+        console
+            .live
+            .send(LiveEvent::Stats(LiveStats::default()))
+            .unwrap();
     }
     let text = read_until(&mut stream, "\n\n").await;
     assert_eq!(text, "event: resync\ndata: {\"missed\":6}\n\n");
@@ -97,7 +113,9 @@ async fn streams_end_with_their_session() {
     };
     console.log_in_as_admin().await;
     let mut stream = connect(&console).await;
-    let out = console.change(Method::DELETE, "/api/v1/session", None).await;
+    let out = console
+        .change(Method::DELETE, "/api/v1/session", None)
+        .await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
     assert!(ends(&mut stream).await);
 }

@@ -19,7 +19,10 @@ fn length(value: &Value) -> usize {
 
 fn sum(points: &Value, key: &str) -> u64 {
     let points = points.as_array().unwrap();
-    points.iter().map(|point| point[key].as_u64().unwrap()).sum()
+    points
+        .iter()
+        .map(|point| point[key].as_u64().unwrap())
+        .sum()
 }
 
 #[tokio::test]
@@ -44,7 +47,9 @@ async fn the_overview_adds_up() {
     assert_eq!(page["detectors"][0]["detector"], "failure_burst");
     assert_eq!(page["detectors"][0]["count"], 5);
     for range in ["6h", "24h", "7d", "30d"] {
-        let page = console.get_json(&format!("/api/v1/overview?range={range}")).await;
+        let page = console
+            .get_json(&format!("/api/v1/overview?range={range}"))
+            .await;
         assert_eq!(page["totals"]["calls"], 610, "{range}");
     }
 }
@@ -86,7 +91,9 @@ async fn pages_of_findings_join_without_gap_or_repeat() {
         return;
     };
     for sort in ["-detected_at", "detected_at", "-severity", "-last_event_at"] {
-        let whole = console.get_json(&format!("/api/v1/findings?sort={sort}")).await;
+        let whole = console
+            .get_json(&format!("/api/v1/findings?sort={sort}"))
+            .await;
         let mut joined = Vec::new();
         let mut cursor = String::new();
         loop {
@@ -109,7 +116,9 @@ async fn a_finding_tells_its_whole_story() {
         return;
     };
     let worst = findings().pop().unwrap();
-    let page = console.get_json(&format!("/api/v1/findings/{}", worst.id)).await;
+    let page = console
+        .get_json(&format!("/api/v1/findings/{}", worst.id))
+        .await;
     assert_eq!(page["finding"], serde_json::to_value(&worst).unwrap());
     assert_eq!(sum(&page["series"]["points"], "calls"), 600);
     assert_eq!(length(&page["series"]["band"]), 0);
@@ -146,7 +155,9 @@ async fn tokens_are_listed_with_their_day() {
     assert_eq!(busy["first_seen"], ago(600).to_string());
     assert_eq!(page["items"][1]["worst_severity"], Value::Null);
     for sort in ["-last_seen", "-calls", "-findings"] {
-        let first = console.get_json(&format!("/api/v1/tokens?sort={sort}&limit=1")).await;
+        let first = console
+            .get_json(&format!("/api/v1/tokens?sort={sort}&limit=1"))
+            .await;
         assert_eq!(first["items"][0]["id"], BUSY.to_string(), "{sort}");
         let cursor = first["next_cursor"].as_str().unwrap();
         let path = format!("/api/v1/tokens?sort={sort}&limit=1&cursor={cursor}");
@@ -155,7 +166,10 @@ async fn tokens_are_listed_with_their_day() {
         assert_eq!(second["next_cursor"], Value::Null);
     }
     assert_eq!(console.get_json("/api/v1/tokens?q=ACME").await["total"], 2);
-    assert_eq!(console.get_json("/api/v1/tokens?q=nobody").await["total"], 0);
+    assert_eq!(
+        console.get_json("/api/v1/tokens?q=nobody").await["total"],
+        0
+    );
 }
 
 #[tokio::test]
@@ -186,7 +200,9 @@ async fn a_token_shows_where_how_and_by_whom_it_is_used() {
     let clients = console.get_json(&format!("{base}/clients")).await;
     assert_eq!(clients["items"][0]["ip"], "203.0.113.7");
     assert_eq!(clients["items"][0]["user_agent"], "acme-sdk/2.1");
-    let nobody = console.get("/api/v1/tokens/tok_0000000000000000000000000z").await;
+    let nobody = console
+        .get("/api/v1/tokens/tok_0000000000000000000000000z")
+        .await;
     assert_eq!(nobody.status, http::StatusCode::NOT_FOUND);
 }
 
@@ -210,7 +226,10 @@ async fn events_are_searched_in_everything_an_analyst_would_paste() {
     assert_eq!(count("ip=203.0.113.8").await, 0);
     assert_eq!(count("country=de&outcome=denied").await, 60);
     assert_eq!(count("country=FR").await, 0);
-    assert_eq!(count(&format!("from={}&to={}", ago(100), ago(50))).await, 50);
+    assert_eq!(
+        count(&format!("from={}&to={}", ago(100), ago(50))).await,
+        50
+    );
     let path = format!("/api/v1/tokens/{BUSY}/events?limit=1");
     let page = console.get_json(&path).await;
     let newest = crate::seed::call(BUSY, 1, ago(1));

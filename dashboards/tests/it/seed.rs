@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use tokenwatch_model::{
-    AccessEvent, Client, CountryCode, Detector, Evidence, EventFlags, Finding, FindingId,
+    AccessEvent, Client, CountryCode, Detector, EventFlags, Evidence, Finding, FindingId,
     FindingStatus, FindingToken, Format, Http, Notification, NotificationResult, Origin, Outcome,
     Response, ResponseAction, ResponseMode, ResponseResult, Severity, Signal, Subject, SubjectKind,
     Timestamp, TokenId, TokenKind, TokenUse,
@@ -97,7 +97,7 @@ pub(crate) fn finding(index: u8, severity: Severity, status: FindingStatus) -> F
         last_event_at: at,
         detected_at: at,
         event_count: 31,
-        summary: format!("Burst {index}: 3 of 31 calls of acme's key were refused"),
+        summary: format!("Burst {index}: 3 of 31 calls of the key of acme were refused"),
         evidence: Evidence {
             observed: Some(3.0),
             expected: Some(0.1),
@@ -128,7 +128,8 @@ pub(crate) fn findings() -> Vec<Finding> {
 /// Ten minutes of [`BUSY`] at a call a second and [`QUIET`] at a call a minute, five findings, one response.
 pub(crate) async fn fill(console: &Console) {
     let busy = (1..=600).map(|second| call(BUSY, second, ago(second.unsigned_abs())));
-    let quiet = (1..=10).map(|minute| call(QUIET, 1_000 + minute * 7, ago(60 * minute.unsigned_abs())));
+    let quiet =
+        (1..=10).map(|minute| call(QUIET, 1_000 + minute * 7, ago(60 * minute.unsigned_abs())));
     let events: Vec<_> = busy.chain(quiet).collect();
     console.store.insert_events(&events).await.unwrap();
     let findings = findings();
@@ -156,7 +157,11 @@ pub(crate) async fn fill(console: &Console) {
         result: NotificationResult::Sent,
         reason: String::new(),
     };
-    console.store.insert_notifications(&[notification]).await.unwrap();
+    console
+        .store
+        .insert_notifications(&[notification])
+        .await
+        .unwrap();
     let response = Response {
         id: "rsp_1".to_owned(),
         finding_id: worst.id,

@@ -13,9 +13,15 @@ const PASSWORD: &str = "correct horse battery staple";
 async fn console_with_ada() -> Option<Console> {
     let console = Console::open().await?;
     let password = SecretString::from(PASSWORD);
-    create_user(&console.store, &console.clock(), "ada", Role::Viewer, &password)
-        .await
-        .unwrap();
+    create_user(
+        &console.store,
+        &console.clock(),
+        "ada",
+        Role::Viewer,
+        &password,
+    )
+    .await
+    .unwrap();
     Some(console)
 }
 
@@ -35,7 +41,9 @@ async fn a_session_lasts_from_login_to_logout() {
     console.cookie = Some(login.cookie());
     let who = console.get_json("/api/v1/session").await;
     assert_eq!(who["user"]["name"], "ada");
-    let out = console.change(Method::DELETE, "/api/v1/session", None).await;
+    let out = console
+        .change(Method::DELETE, "/api/v1/session", None)
+        .await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
     assert!(out.header("set-cookie").contains("Max-Age=0"));
     // The browser may still have the cookie; it is worth nothing now.
@@ -50,8 +58,13 @@ async fn a_session_outlasts_a_restart_and_a_logout_does_too() {
     };
     console.cookie = Some(console.log_in("ada", PASSWORD).await.cookie());
     let mut restarted = console.restarted();
-    assert_eq!(restarted.get("/api/v1/session").await.status, StatusCode::OK);
-    let out = restarted.change(Method::DELETE, "/api/v1/session", None).await;
+    assert_eq!(
+        restarted.get("/api/v1/session").await.status,
+        StatusCode::OK
+    );
+    let out = restarted
+        .change(Method::DELETE, "/api/v1/session", None)
+        .await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
     restarted = restarted.restarted();
     let answer = restarted.get("/api/v1/session").await;
@@ -71,7 +84,10 @@ async fn an_unused_session_ends_and_a_used_one_ends_too() {
     console.pass(Duration::from_secs(3_599));
     assert_eq!(console.get("/api/v1/session").await.status, StatusCode::OK);
     console.pass(Duration::from_secs(3_600));
-    assert_eq!(console.get("/api/v1/session").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        console.get("/api/v1/session").await.status,
+        StatusCode::UNAUTHORIZED
+    );
 
     console.cookie = Some(console.log_in("ada", PASSWORD).await.cookie());
     for _ in 0..12 {
@@ -80,7 +96,10 @@ async fn an_unused_session_ends_and_a_used_one_ends_too() {
     }
     assert_eq!(console.get("/api/v1/session").await.status, StatusCode::OK);
     console.pass(Duration::from_secs(12));
-    assert_eq!(console.get("/api/v1/session").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        console.get("/api/v1/session").await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]
@@ -94,8 +113,14 @@ async fn a_new_password_ends_every_session() {
     set_password(&console.store, &console.clock(), "ada", &password)
         .await
         .unwrap();
-    assert_eq!(console.get("/api/v1/session").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(console.log_in("ada", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        console.get("/api/v1/session").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        console.log_in("ada", PASSWORD).await.status,
+        StatusCode::UNAUTHORIZED
+    );
     let login = console.log_in("ada", password.expose_secret()).await;
     assert_eq!(login.status, StatusCode::OK);
 }
