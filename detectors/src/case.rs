@@ -7,7 +7,7 @@ use crate::Detections;
 use crate::calendar::DAY;
 use crate::contest::Contest;
 use crate::episode::{Episode, Scene};
-use crate::hit::Hit;
+use crate::hit::{Hit, Tier};
 use crate::risk::{Ledger, decide_severity};
 use crate::token::micros;
 
@@ -66,8 +66,13 @@ impl Case {
             }
         }
         let forgotten = |end: Timestamp| end.as_secs() + REOPEN_S < now.as_secs();
-        self.episodes.retain(|episode| episode.open || !forgotten(episode.deadline));
-        if self.contest.as_ref().is_some_and(|contest| forgotten(contest.newest)) {
+        self.episodes
+            .retain(|episode| episode.open || !forgotten(episode.deadline));
+        if self
+            .contest
+            .as_ref()
+            .is_some_and(|contest| forgotten(contest.newest))
+        {
             self.contest = None;
         }
     }
@@ -99,7 +104,10 @@ impl Case {
                 continue;
             };
             episode.join(scene, hot);
-            if hits.iter().any(|hit| hit.story.detector() == episode.detector()) {
+            if hits
+                .iter()
+                .any(|hit| hit.story.detector() == episode.detector())
+            {
                 continue;
             }
             if hot && episode.decide_update(scene.now, false).is_some() {
@@ -151,16 +159,24 @@ impl Case {
     fn episode_for(&mut self, hit: Hit, scene: &Scene<'_, '_>) -> usize {
         let detector = hit.story.detector();
         let known = self.episodes.iter().rposition(|episode| {
-            episode.detector() == detector && (episode.open || hit.size < NEW_EPISODE * episode.size)
+            let same_window = episode.window_start == hit.window_start;
+            let fits = episode.open || same_window || hit.size < NEW_EPISODE * episode.size;
+            // Signals of a count say nothing that the finding after them does not say better.
+            let outgrown = !episode.visible && hit.tier == Tier::Finding && hit.heat.is_some();
+            episode.detector() == detector && fits && !outgrown
         });
         let Some(index) = known else {
-            self.episodes.retain(|episode| episode.detector() != detector);
+            self.episodes
+                .retain(|episode| episode.detector() != detector);
             self.episodes.push(Episode::open(hit, scene));
             return self.episodes.len() - 1;
         };
         let episode = &mut self.episodes[index];
         let reopened = !episode.open;
-        episode.open = true;
+        if reopened {
+            episode.open = true;
+            episode.opened_at = scene.now;
+        }
         episode.strengthen(hit);
         if reopened {
             episode.join(scene, true);
@@ -189,10 +205,17 @@ impl Case {
     pub(crate) fn next_deadline(&self) -> Option<(Timestamp, u32)> {
         let day = std::time::Duration::from_secs(REOPEN_S.unsigned_abs() + 1);
         let episodes = self.episodes.iter().map(|episode| {
-            let end = if episode.open { episode.deadline } else { episode.deadline + day };
+            let end = if episode.open {
+                episode.deadline
+            } else {
+                episode.deadline + day
+            };
             (end, episode.stream)
         });
-        let contest = self.contest.iter().map(|contest| (contest.newest + day, u32::MAX));
+        let contest = self
+            .contest
+            .iter()
+            .map(|contest| (contest.newest + day, u32::MAX));
         episodes.chain(contest).min()
     }
 }

@@ -240,7 +240,11 @@ impl Default for FailureBurstConfig {
 
 impl Default for OutOfScopeConfig {
     fn default() -> Self {
-        let privileged = ["/admin/{*rest}", "/{version}/admin/{*rest}", "/internal/{*rest}"];
+        let privileged = [
+            "/admin/{*rest}",
+            "/{version}/admin/{*rest}",
+            "/internal/{*rest}",
+        ];
         Self {
             mode: DetectorMode::On,
             privileged: privileged.map(str::to_owned).to_vec(),
@@ -296,8 +300,16 @@ impl DetectorsConfig {
     }
 
     fn check_counts(&self, problems: &mut Problems) {
-        let rate = self.rate_spike.ratios.iter().map(|ratio| ("rate_spike.ratios", ratio));
-        let burst = self.failure_burst.ratios.iter().map(|ratio| ("failure_burst.ratios", ratio));
+        let rate = self
+            .rate_spike
+            .ratios
+            .iter()
+            .map(|ratio| ("rate_spike.ratios", ratio));
+        let burst = self
+            .failure_burst
+            .ratios
+            .iter()
+            .map(|ratio| ("failure_burst.ratios", ratio));
         for (key, ratio) in rate.chain(burst) {
             if !(1.0..=1e6).contains(ratio) {
                 problems.add(key, "every ratio must lie between 1 and 1,000,000");
@@ -315,8 +327,14 @@ impl DetectorsConfig {
         }
         for (key, share) in [
             ("failure_burst.min_share", self.failure_burst.min_share),
-            ("failure_burst.blatant_share", self.failure_burst.blatant_share),
-            ("failure_burst.common_mode_share", self.failure_burst.common_mode_share),
+            (
+                "failure_burst.blatant_share",
+                self.failure_burst.blatant_share,
+            ),
+            (
+                "failure_burst.common_mode_share",
+                self.failure_burst.common_mode_share,
+            ),
         ] {
             if !(0.0..=1.0).contains(&share) {
                 problems.add(key, "must lie between 0 and 1");
@@ -355,7 +373,10 @@ mod tests {
              [[out_of_scope.policies]]\nconsumers = [\"a\"]\nallow = [{ routes = [\"/v1/{id\"] }]\n",
         )
         .expect_err("invalid");
-        let paths: Vec<_> = problems.iter().filter_map(|p| p.split(':').next()).collect();
+        let paths: Vec<_> = problems
+            .iter()
+            .filter_map(|p| p.split(':').next())
+            .collect();
         assert_eq!(
             paths,
             [

@@ -69,7 +69,12 @@ impl Contest {
     }
 
     /// Notes a call; whether it proves that two parties hold the token.
-    pub(crate) fn observe(&mut self, key: PlaceKey, event: &AccessEvent<'_>, within_us: i64) -> bool {
+    pub(crate) fn observe(
+        &mut self,
+        key: PlaceKey,
+        event: &AccessEvent<'_>,
+        within_us: i64,
+    ) -> bool {
         let side = if self.is_newcomer(key) {
             self.newest = self.newest.max(event.ts);
             Side::Newcomer
@@ -94,14 +99,22 @@ impl Contest {
             self.changes = self.changes.saturating_add(1);
         }
         self.last = Some((side, now));
-        let needed = if self.other_client { CHANGES_OF_TWO_CLIENTS } else { CHANGES_OF_ONE_CLIENT };
+        let needed = if self.other_client {
+            CHANGES_OF_TWO_CLIENTS
+        } else {
+            CHANGES_OF_ONE_CLIENT
+        };
         self.proven = self.changes >= needed;
         self.proven
     }
 }
 
 fn client_hash(event: &AccessEvent<'_>) -> u64 {
-    event.client.user_agent.as_deref().map_or(0, crate::hash_text)
+    event
+        .client
+        .user_agent
+        .as_deref()
+        .map_or(0, crate::hash_text)
 }
 
 #[cfg(test)]
@@ -138,7 +151,11 @@ mod tests {
         let first = thief(0);
         let mut contest = Contest::begin(key(&first), &first, (1_000_000 - gap_s) as u32);
         for number in 0..20 {
-            let event = if number % 2 == 0 { thief(number * gap_s) } else { home(number * gap_s) };
+            let event = if number % 2 == 0 {
+                thief(number * gap_s)
+            } else {
+                home(number * gap_s)
+            };
             if contest.observe(key(&event), &event, 600_000_000) {
                 return Some(number + 1);
             }

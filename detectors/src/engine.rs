@@ -141,7 +141,9 @@ impl Engine {
 
     /// What the engine knows of a token, for people.
     pub fn profile(&self, id: TokenId) -> Option<TokenProfile> {
-        self.tokens.find(id).map(|slot| self.tokens.at(slot).profile(&self.settings))
+        self.tokens
+            .find(id)
+            .map(|slot| self.tokens.at(slot).profile(&self.settings))
     }
 
     /// Sizes and counters. Walks over all tokens: for a metric every few seconds, not for every event.
@@ -191,7 +193,13 @@ impl Engine {
         found.push(failure_burst::observe(token, event, common_mode, settings));
         found.push(rate_spike::observe(token, event.ts, settings));
         if token.marks.has_case || !found.hits.is_empty() {
-            let moment = Moment { slot, stream, place, scope_hit, challenged };
+            let moment = Moment {
+                slot,
+                stream,
+                place,
+                scope_hit,
+                challenged,
+            };
             self.follow(event, used, &moment, found, settings, out);
         }
     }
@@ -227,7 +235,11 @@ impl Engine {
             found.push(new_geography::contest(case, token, key, event, settings));
             found.apply_modes(used, settings);
         }
-        let scene = Scene { event, now: token.newest, stream: moment.stream };
+        let scene = Scene {
+            event,
+            now: token.newest,
+            stream: moment.stream,
+        };
         let contest = case.contest.clone();
         let belongs = |episode: &Episode| belongs(episode, token, moment, contest.as_ref(), event);
         case.join(id, &scene, &found.hits, belongs, out);
@@ -270,7 +282,9 @@ impl Engine {
             };
             // An episode ends by the watermark of the stream that its events came from, unless that stream is far
             // behind or has ended.
-            let own = case.next_deadline().map_or(watermark, |(_, stream)| self.clock.watermark(stream));
+            let own = case
+                .next_deadline()
+                .map_or(watermark, |(_, stream)| self.clock.watermark(stream));
             let now = own.max(watermark - STREAM_PATIENCE);
             if now <= deadline {
                 continue;
@@ -382,7 +396,9 @@ fn belongs(
     event: &AccessEvent<'_>,
 ) -> Option<bool> {
     let hot = |count: fn(&Token, u8) -> u32| {
-        episode.heat.is_some_and(|heat| count(token, heat.scale) >= heat.half)
+        episode
+            .heat
+            .is_some_and(|heat| count(token, heat.scale) >= heat.half)
     };
     match &episode.story {
         Story::Scope(_) => moment.scope_hit.then_some(true),
@@ -394,7 +410,9 @@ fn belongs(
         Story::Failures(_) => None,
         Story::Place(_) => {
             let key = moment.place?;
-            contest.is_some_and(|contest| contest.is_newcomer(key)).then_some(true)
+            contest
+                .is_some_and(|contest| contest.is_newcomer(key))
+                .then_some(true)
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::wording;
 const REFRESH_S: i64 = 3_600;
 /// And whenever the size has grown by this factor.
 const GROWTH: f64 = 2.0;
+/// The episode of a count ends after this long even if the count stays high.
+const MAX_DURATION: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// An episode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +32,9 @@ pub(crate) struct Episode {
     last_event_at: Timestamp,
     #[serde(with = "micros")]
     detected_at: Timestamp,
+    /// When it was opened, or taken up again.
+    #[serde(with = "micros")]
+    pub(crate) opened_at: Timestamp,
     /// Without further cause it has ended by then.
     #[serde(with = "micros")]
     pub(crate) deadline: Timestamp,
@@ -93,6 +98,7 @@ impl Episode {
             first_event_at: hit.window_start.min(scene.event.ts),
             last_event_at: scene.event.ts,
             detected_at: scene.now,
+            opened_at: scene.now,
             deadline: scene.now,
             revised_at: scene.now,
             revision: 0,
@@ -142,7 +148,15 @@ impl Episode {
         self.stream = scene.stream;
         if hot {
             let quiet = std::time::Duration::from_secs(self.quiet_s.unsigned_abs());
-            self.deadline = self.deadline.max(scene.now + quiet);
+            let last = self.opened_at + MAX_DURATION;
+            let deadline = scene.now + quiet;
+            // A count that stays high for a day is the new normal, which the habit learns.
+            let bounded = if self.heat.is_some() {
+                deadline.min(last)
+            } else {
+                deadline
+            };
+            self.deadline = self.deadline.max(bounded);
         }
         if matches!(self.story, Story::Place(_) | Story::Scope(_)) {
             self.size = self.event_count as f64;
@@ -208,13 +222,20 @@ impl Episode {
         self.revised_at = self.revised_at.max(now);
         self.size_told = self.size_told.max(self.size);
         if self.visible {
+            if self.revision == 0 {
+                self.detected_at = now;
+            }
             self.revision += 1;
         }
     }
 
     /// The id that every version has.
     pub(crate) fn finding_id(&self, subject: &str) -> FindingId {
-        FindingId::of_episode(self.detector().name(), subject, self.window_start.as_micros())
+        FindingId::of_episode(
+            self.detector().name(),
+            subject,
+            self.window_start.as_micros(),
+        )
     }
 
     /// The newest version of the finding.
@@ -228,7 +249,11 @@ impl Episode {
             detector,
             severity: self.severity,
             confidence: risk::confidence(self.total_db),
-            status: if self.open { FindingStatus::Open } else { FindingStatus::Closed },
+            status: if self.open {
+                FindingStatus::Open
+            } else {
+                FindingStatus::Closed
+            },
             evidence_db: rounded(self.total_db),
             subject,
             token: Some(self.token(id)),
@@ -282,7 +307,10 @@ impl Episode {
 }
 
 fn subject_of(id: TokenId) -> Subject {
-    Subject { kind: SubjectKind::Token, id: id.to_string() }
+    Subject {
+        kind: SubjectKind::Token,
+        id: id.to_string(),
+    }
 }
 
 fn rounded(db: f64) -> f64 {

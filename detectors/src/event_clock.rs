@@ -6,7 +6,7 @@
 //! events; watermarks only count late events and end episodes.
 //!
 //! An event far ahead of its stream is either the first after a silence or comes from a gateway whose clock is wrong.
-//! Silence is plausible if the last 64 events took as long as the jump. Otherwise the event is quarantined until others
+//! Silence is plausible if the last 64 events took as long as the jump, or if it was silent for a quarter of that before. Otherwise the event is quarantined until others
 //! confirm the new time: three in a row from two gateways (or from the only one), or 64 in a row.
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ const MAX_NODES: usize = 64;
 const CONFIRMATIONS: u32 = 3;
 /// Progress of any node after which those that stood still for all of it, and for the same before, are idle.
 const IDLE_MICROS: i64 = 60_000_000;
+/// A silence is plausible up to this many times the longest one in about so many events.
+const SILENCE_FACTOR: i64 = 4;
+const SILENCE_EVENTS: i64 = 16_384;
 /// How often the watermark is acted upon.
 const TICK_MICROS: i64 = 10_000_000;
 
@@ -47,6 +50,8 @@ struct Stream {
     newest: Timestamp,
     pace: Vec<i64>,
     pace_at: usize,
+    /// The longest recent silence; a sixteen-thousandth is forgotten with every event.
+    silence: i64,
     suspects: Suspects,
     /// Watermark at the last tick.
     ticked: i64,
@@ -67,6 +72,7 @@ struct Node {
 struct Suspects {
     in_a_row: u32,
     first_node: usize,
+    first_at: i64,
     several_nodes: bool,
 }
 
@@ -95,7 +101,7 @@ impl EventClock {
         let index = self.stream_of(origin, ts);
         let stream = &mut self.streams[index];
         let node = stream.node_of(origin.gateway.as_deref().unwrap_or(""), ts);
-        if stream.is_suspicious(ts, future_micros) && !stream.confirms(node) {
+        if stream.is_suspicious(ts, future_micros) && !stream.confirms(node, ts, future_micros) {
             return Admission::Quarantined;
         }
         stream.suspects = Suspects::default();
@@ -106,14 +112,20 @@ impl EventClock {
             stream.ticked = watermark.div_euclid(TICK_MICROS) * TICK_MICROS;
             Timestamp::from_micros(stream.ticked)
         });
-        Admission::Live { stream: index as u32, late, tick }
+        Admission::Live {
+            stream: index as u32,
+            late,
+            tick,
+        }
     }
 
     /// The watermark that a stream has acted upon.
     pub(crate) fn watermark(&self, stream: u32) -> Timestamp {
         self.streams
             .get(stream as usize)
-            .map_or(Timestamp::from_micros(i64::MIN), |stream| Timestamp::from_micros(stream.ticked))
+            .map_or(Timestamp::from_micros(i64::MIN), |stream| {
+                Timestamp::from_micros(stream.ticked)
+            })
     }
 
     /// Streams known, and events of streams or nodes beyond the limit.
@@ -153,13 +165,18 @@ impl Stream {
             newest: ts,
             pace: Vec::new(),
             pace_at: 0,
+            silence: 0,
             suspects: Suspects::default(),
             ticked: ts.as_micros().saturating_sub(2 * IDLE_MICROS),
         }
     }
 
     fn node_of(&mut self, name: &str, ts: Timestamp) -> usize {
-        if self.nodes.get(self.last_node).is_some_and(|node| node.name == name) {
+        if self
+            .nodes
+            .get(self.last_node)
+            .is_some_and(|node| node.name == name)
+        {
             return self.last_node;
         }
         self.last_node = match self.nodes.iter().position(|node| node.name == name) {
@@ -185,15 +202,28 @@ impl Stream {
             return false;
         }
         let oldest = self.pace[self.pace_at];
-        jump > self.newest.as_micros().saturating_sub(oldest)
+        let pace = self.newest.as_micros().saturating_sub(oldest);
+        jump > pace.max(self.silence.saturating_mul(SILENCE_FACTOR))
     }
 
     /// Notes a suspicious event; whether the new time is to be believed by now.
-    fn confirms(&mut self, node: usize) -> bool {
-        let active = self.nodes.iter().filter(|node| node.seen.contains(&true)).count();
+    fn confirms(&mut self, node: usize, ts: Timestamp, agree_micros: i64) -> bool {
+        let active = self
+            .nodes
+            .iter()
+            .filter(|node| node.seen.contains(&true))
+            .count();
         let suspects = &mut self.suspects;
-        if suspects.in_a_row == 0 {
-            suspects.first_node = node;
+        let apart = ts
+            .as_micros()
+            .saturating_sub(suspects.first_at)
+            .saturating_abs();
+        if suspects.in_a_row == 0 || apart > agree_micros {
+            *suspects = Suspects {
+                first_node: node,
+                first_at: ts.as_micros(),
+                ..Suspects::default()
+            };
         }
         suspects.several_nodes |= suspects.first_node != node;
         suspects.in_a_row += 1;
@@ -202,6 +232,10 @@ impl Stream {
     }
 
     fn advance(&mut self, node: usize, ts: Timestamp) {
+        self.silence -= self.silence / SILENCE_EVENTS;
+        self.silence = self
+            .silence
+            .max(ts.as_micros().saturating_sub(self.newest.as_micros()));
         self.newest = self.newest.max(ts);
         let newest = self.newest.as_micros();
         if self.pace.len() < PACE_EVENTS {
@@ -269,8 +303,14 @@ mod tests {
     fn one_wrong_clock_is_quarantined_for_as_long_as_it_is_wrong() {
         let mut clock = busy();
         for second in 200..400 {
-            assert_eq!(admit(&mut clock, "c", 86_400 + second), Admission::Quarantined);
-            assert!(matches!(admit(&mut clock, "a", second), Admission::Live { late: false, .. }));
+            assert_eq!(
+                admit(&mut clock, "c", 86_400 + second),
+                Admission::Quarantined
+            );
+            assert!(matches!(
+                admit(&mut clock, "a", second),
+                Admission::Live { late: false, .. }
+            ));
         }
     }
 
@@ -279,15 +319,24 @@ mod tests {
         let mut clock = busy();
         assert_eq!(admit(&mut clock, "a", 10_000), Admission::Quarantined);
         assert_eq!(admit(&mut clock, "b", 10_000), Admission::Quarantined);
-        assert!(matches!(admit(&mut clock, "a", 10_001), Admission::Live { .. }));
-        assert!(matches!(admit(&mut clock, "b", 10_001), Admission::Live { .. }));
+        assert!(matches!(
+            admit(&mut clock, "a", 10_001),
+            Admission::Live { .. }
+        ));
+        assert!(matches!(
+            admit(&mut clock, "b", 10_001),
+            Admission::Live { .. }
+        ));
     }
 
     #[test]
     fn a_sparse_stream_may_jump_as_it_always_did() {
         let mut clock = EventClock::default();
         for hour in 0..200 {
-            assert!(matches!(admit(&mut clock, "a", hour * 3_600), Admission::Live { .. }));
+            assert!(matches!(
+                admit(&mut clock, "a", hour * 3_600),
+                Admission::Live { .. }
+            ));
         }
     }
 
@@ -309,7 +358,13 @@ mod tests {
     fn lateness_is_measured_against_the_events_own_gateway() {
         let mut clock = busy();
         admit(&mut clock, "a", 260);
-        assert!(matches!(admit(&mut clock, "b", 240), Admission::Live { late: false, .. }));
-        assert!(matches!(admit(&mut clock, "a", 240), Admission::Live { late: true, .. }));
+        assert!(matches!(
+            admit(&mut clock, "b", 240),
+            Admission::Live { late: false, .. }
+        ));
+        assert!(matches!(
+            admit(&mut clock, "a", 240),
+            Admission::Live { late: true, .. }
+        ));
     }
 }

@@ -16,6 +16,10 @@ const PRIOR_CALLS: f64 = 50.0;
 /// Weight of a day in the dispersion of a failure stream.
 const DISPERSION_WEIGHT: f64 = 0.3;
 
+/// Nothing failed today; failures of today differ in where they come from or go to. Neither ends in 401's lowest bit.
+const NO_CAUSE: u32 = 0;
+const SEVERAL_CAUSES: u32 = u32::MAX - 1;
+
 /// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FailureKind {
@@ -53,19 +57,18 @@ pub(crate) struct Failures {
     calls_before: f32,
     /// Different paths, by linear counting: of these ten minutes, the ten before, today.
     paths: [u64; 3],
-    /// Where failed calls of today come from and go to, while that is always the same.
-    single_cause: Option<u32>,
-    mixed: bool,
+    /// Where failed calls of today come from and go to, while that is always the same; else one of the two below.
+    cause: u32,
+    since_day: u16,
     bursting_today: bool,
     bursting_yesterday: bool,
-    since_day: i32,
 }
 
 impl Failures {
     /// Streams that begin on the day of `newest`.
     pub(crate) fn begin(newest: Timestamp) -> Self {
         Self {
-            since_day: day_of(newest) as i32,
+            since_day: u16::try_from(day_of(newest).max(0)).unwrap_or(u16::MAX),
             ..Self::default()
         }
     }
@@ -84,7 +87,11 @@ impl Failures {
             }
             let expected = self.expected(width);
             self.scales[index].advance(first, last, width, day, expected);
-            let newest = if last == first + 1 { self.calls[index][0] } else { 0 };
+            let newest = if last == first + 1 {
+                self.calls[index][0]
+            } else {
+                0
+            };
             self.calls[index] = [0, newest];
             if index == 1 {
                 let newest = if last == first + 1 { self.paths[0] } else { 0 };
@@ -117,8 +124,7 @@ impl Failures {
         self.scales[3].end_whole_day(&settings.failure_scales[3], fold);
         self.calls[3] = [0, self.calls[3][0]];
         self.paths[2] = 0;
-        self.single_cause = None;
-        self.mixed = false;
+        self.cause = NO_CAUSE;
         self.bursting_yesterday = self.bursting_today;
         self.bursting_today = false;
     }
@@ -138,20 +144,21 @@ impl Failures {
         let bit = 1u64 << (path_hash >> 58);
         self.paths[0] |= bit;
         self.paths[2] |= bit;
-        match self.single_cause {
-            None => self.single_cause = Some(cause),
-            Some(single) => self.mixed |= single != cause,
+        if self.cause == NO_CAUSE {
+            self.cause = cause;
+        } else if self.cause != cause {
+            self.cause = SEVERAL_CAUSES;
         }
     }
 
     /// Whether every failure of today had one cause.
     pub(crate) fn has_single_cause(&self) -> bool {
-        !self.mixed
+        self.cause != SEVERAL_CAUSES
     }
 
     /// Whether the cause that failures of today share ends in 401.
     pub(crate) fn is_only_401(&self) -> bool {
-        self.single_cause.is_some_and(|cause| cause & 1 == 1)
+        self.cause & 1 == 1
     }
 
     /// About how many different paths failed in the window at `index` or around it.
@@ -165,18 +172,27 @@ impl Failures {
 
     /// All calls in the window at `index`, `age` windows back.
     pub(crate) fn calls(&self, index: usize, age: i64) -> u32 {
-        usize::try_from(age).ok().and_then(|age| self.calls[index].get(age)).copied().unwrap_or(0)
+        usize::try_from(age)
+            .ok()
+            .and_then(|age| self.calls[index].get(age))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// The token's usual share of failed calls.
     pub(crate) fn usual_share(&self) -> f64 {
-        (f64::from(self.failed_before) + PRIOR_FAILED) / (f64::from(self.calls_before) + PRIOR_CALLS)
+        (f64::from(self.failed_before) + PRIOR_FAILED)
+            / (f64::from(self.calls_before) + PRIOR_CALLS)
     }
 
     /// What the habit rests on for windows of `width_s` seconds, with `days` of history.
     pub(crate) fn basis(&self, width_s: i64, days: f64) -> Basis {
         let expected = self.expected(width_s);
-        Basis { expected, typical: expected, days }
+        Basis {
+            expected,
+            typical: expected,
+            days,
+        }
     }
 
     /// Failures expected in a window: the discounted days' mean, spread evenly.

@@ -68,10 +68,16 @@ impl Fleet {
             return;
         }
         if slot.number < number {
-            *slot = Minute { number, ..Minute::default() };
+            *slot = Minute {
+                number,
+                ..Minute::default()
+            };
         }
         if minute > mark.minute {
-            *mark = FleetMark { minute, ..FleetMark::default() };
+            *mark = FleetMark {
+                minute,
+                ..FleetMark::default()
+            };
             slot.active += 1;
         }
         let before = mark.is_failing();
@@ -93,7 +99,11 @@ impl Fleet {
         let number = ts.as_secs().div_euclid(MINUTE);
         let minute = |number: i64| {
             let minute = self.minutes[number.rem_euclid(MINUTES as i64) as usize];
-            if minute.number == number { minute } else { Minute::default() }
+            if minute.number == number {
+                minute
+            } else {
+                Minute::default()
+            }
         };
         let (now, before) = (minute(number), minute(number - 1));
         let fails = |failing: u32, active: u32| {
@@ -115,11 +125,19 @@ mod tests {
         for token in 0..40 {
             let mut mark = FleetMark::default();
             for _ in 0..4 {
-                let outcome = if token < failing { Outcome::Denied } else { Outcome::Ok };
+                let outcome = if token < failing {
+                    Outcome::Denied
+                } else {
+                    Outcome::Ok
+                };
                 fleet.count(&mut mark, at, outcome);
             }
         }
-        assert_eq!(fleet.is_failing(at, &FailureBurstConfig::default()), want, "{failing}");
+        assert_eq!(
+            fleet.is_failing(at, &FailureBurstConfig::default()),
+            want,
+            "{failing}"
+        );
     }
 
     #[test]
@@ -137,7 +155,11 @@ mod tests {
         for _ in 0..12 {
             let mut mark = FleetMark::default();
             for call in 0..20 {
-                let outcome = if call < 2 { Outcome::Denied } else { Outcome::Ok };
+                let outcome = if call < 2 {
+                    Outcome::Denied
+                } else {
+                    Outcome::Ok
+                };
                 fleet.count(&mut mark, at, outcome);
             }
         }

@@ -147,13 +147,17 @@ impl Story {
                 } else {
                     "negative binomial against the expectation, and Student's t on log daily maxima"
                 },
-                format!("{} of its calls fail so", crate::wording::percent(story.usual_share)),
+                format!(
+                    "{} of its calls fail so",
+                    crate::wording::percent(story.usual_share)
+                ),
             ),
             Self::Place(story) => Evidence {
                 observed: Some(events as f64),
                 expected: Some(0.0),
-                statistic: "probability of a new place on a day, from the token's own rate of new places"
-                    .to_owned(),
+                statistic:
+                    "probability of a new place on a day, from the token's own rate of new places"
+                        .to_owned(),
                 p_value: Some(libm::exp10(-story.surprise_db / 10.0)),
                 baseline_days: Some(story.baseline_days),
                 usual: Some(format!("used from {}", story.usual)),

@@ -47,11 +47,17 @@ mod tests {
     #[test]
     fn steps_are_within_their_error_and_ordered() {
         let mut last = LogCount::default();
-        for count in (0..10_000).chain([1_000_000, 3_000_000_000]) {
+        for count in (0..10_000u32).chain([1_000_000, 3_000_000_000]) {
             let step = LogCount::of(f64::from(count));
             assert!(step >= last);
-            assert!((step.count() + 1.0) / (f64::from(count) + 1.0) < 1.045, "{count}");
-            assert!((f64::from(count) + 1.0) / (step.count() + 1.0) < 1.045, "{count}");
+            assert!(
+                (step.count() + 1.0) / (f64::from(count) + 1.0) < 1.045,
+                "{count}"
+            );
+            assert!(
+                (f64::from(count) + 1.0) / (step.count() + 1.0) < 1.045,
+                "{count}"
+            );
             last = step;
         }
         assert!(LogCount::of(0.0).count().abs() < f64::EPSILON);
@@ -63,6 +69,10 @@ mod tests {
         for _ in 0..100 {
             mean = LogLevel::of(mean.level() + (110.0 - mean.level()) / 9.0);
         }
-        assert!((mean.level() / 110.0 - 1.0).abs() < 0.01, "{}", mean.level());
+        assert!(
+            (mean.level() / 110.0 - 1.0).abs() < 0.01,
+            "{}",
+            mean.level()
+        );
     }
 }

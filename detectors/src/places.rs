@@ -38,7 +38,9 @@ impl PlaceKey {
     /// The country, where known.
     pub(crate) fn country(self) -> Option<CountryCode> {
         let letters = self.country.to_be_bytes();
-        std::str::from_utf8(&letters).ok().and_then(CountryCode::parse)
+        std::str::from_utf8(&letters)
+            .ok()
+            .and_then(CountryCode::parse)
     }
 
     /// The network, where known.
@@ -89,7 +91,7 @@ pub(crate) struct Novelty {
 impl Places {
     #[cfg(test)]
     /// Eight places of 12 bytes and the allocator's overhead.
-    pub(crate) const MOST_HEAP_BYTES: usize = MAX_PLACES * size_of::<Place>() + 16;
+    pub(crate) const MOST_HEAP_BYTES: usize = MAX_PLACES * size_of::<Place>() + 8;
 
     /// Notes a call from `key`; says so if it is new. `age_days` is how long the token is known.
     pub(crate) fn visit(&mut self, key: PlaceKey, ts: Timestamp, age_days: f64) -> Option<Novelty> {
@@ -114,7 +116,11 @@ impl Places {
             self.networks += 1.0;
             self.countries += if new_country { 1.0 } else { 0.0 };
         }
-        self.insert(Place { key, first_day: day, last_day: day });
+        self.insert(Place {
+            key,
+            first_day: day,
+            last_day: day,
+        });
         novelty
     }
 
@@ -150,14 +156,20 @@ impl Places {
     /// The places, those used last first.
     pub(crate) fn by_recency(&self) -> Vec<Place> {
         let mut places = self.known.to_vec();
-        places.sort_by_key(|place| (std::cmp::Reverse(place.last_day), place.first_day, place.key));
+        places.sort_by_key(|place| {
+            (
+                std::cmp::Reverse(place.last_day),
+                place.first_day,
+                place.key,
+            )
+        });
         places
     }
 
     /// Bytes outside the struct.
     pub(crate) fn heap_bytes(&self) -> usize {
         if self.known.spilled() {
-            self.known.capacity() * size_of::<Place>() + 16
+            self.known.capacity() * size_of::<Place>() + 8
         } else {
             0
         }
@@ -189,15 +201,27 @@ mod tests {
     #[test]
     fn a_new_country_surprises_a_settled_token_more_than_a_roaming_one() {
         let mut settled = Places::default();
-        assert_eq!(settled.visit(key("DE", 3320), day(100), 0.0), None, "the first place is no news");
-        let news = settled.visit(key("BR", 28573), day(130), 30.0).expect("new");
+        assert_eq!(
+            settled.visit(key("DE", 3320), day(100), 0.0),
+            None,
+            "the first place is no news"
+        );
+        let news = settled
+            .visit(key("BR", 28573), day(130), 30.0)
+            .expect("new");
         assert!(news.new_country && news.surprise_db > 28.0, "{news:?}");
 
         let mut roaming = Places::default();
         for number in 0..6 {
-            roaming.visit(key(["DE", "FR", "US", "IT", "ES", "PL"][number], 10), day(124), 24.0);
+            roaming.visit(
+                key(["DE", "FR", "US", "IT", "ES", "PL"][number], 10),
+                day(124),
+                24.0,
+            );
         }
-        let news = roaming.visit(key("BR", 28573), day(130), 30.0).expect("new");
+        let news = roaming
+            .visit(key("BR", 28573), day(130), 30.0)
+            .expect("new");
         assert!(news.surprise_db < 21.0, "{news:?}");
     }
 

@@ -56,11 +56,19 @@ impl Policies {
             }
             let rules = compile_rules(&policy.allow, &path, problems);
             for consumer in &policy.consumers {
-                policies.by_consumer.entry(consumer.clone()).or_default().extend(rules.clone());
+                policies
+                    .by_consumer
+                    .entry(consumer.clone())
+                    .or_default()
+                    .extend(rules.clone());
             }
             for token in &policy.tokens {
                 match token.parse::<TokenId>() {
-                    Ok(id) => policies.by_token.entry(id).or_default().extend(rules.clone()),
+                    Ok(id) => policies
+                        .by_token
+                        .entry(id)
+                        .or_default()
+                        .extend(rules.clone()),
                     Err(_) => policies
                         .by_credential
                         .entry(token.clone())
@@ -75,7 +83,11 @@ impl Policies {
                 problems.add(format!("{path}.scope"), "must not be empty");
             }
             let rules = compile_rules(&entry.allow, &path, problems);
-            policies.by_scope.entry(entry.scope.clone()).or_default().extend(rules);
+            policies
+                .by_scope
+                .entry(entry.scope.clone())
+                .or_default()
+                .extend(rules);
         }
         for (index, pattern) in config.privileged.iter().enumerate() {
             match RoutePattern::compile(pattern) {
@@ -87,7 +99,11 @@ impl Policies {
     }
 
     /// Whether the call breaks a policy; `None` if it is allowed or nothing is said about it.
-    pub(crate) fn violation(&self, event: &AccessEvent<'_>, token: &TokenUse<'_>) -> Option<Violation> {
+    pub(crate) fn violation(
+        &self,
+        event: &AccessEvent<'_>,
+        token: &TokenUse<'_>,
+    ) -> Option<Violation> {
         let (rules, basis) = self.rules_for(token)?;
         let method = event.http.method.as_deref().unwrap_or("");
         let path = event.http.path.as_deref().map(CalledPath::new);
@@ -99,11 +115,17 @@ impl Policies {
         }
         let allowed = rules.into_iter().flatten().any(|rule| {
             let method_allowed = rule.methods.is_empty()
-                || rule.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method));
+                || rule
+                    .methods
+                    .iter()
+                    .any(|allowed| allowed.eq_ignore_ascii_case(method));
             method_allowed && rule.routes.iter().any(|r| r.matches(path.as_ref(), route))
         });
         (!allowed).then(|| Violation {
-            privileged: self.privileged.iter().any(|p| p.matches(path.as_ref(), route)),
+            privileged: self
+                .privileged
+                .iter()
+                .any(|p| p.matches(path.as_ref(), route)),
             basis,
         })
     }
@@ -112,7 +134,12 @@ impl Policies {
     fn rules_for(&self, token: &TokenUse<'_>) -> Option<(Vec<&Vec<Rule>>, Basis)> {
         let mut rules = Vec::new();
         if !self.by_consumer.is_empty() {
-            rules.extend(token.consumer.as_deref().and_then(|name| self.by_consumer.get(name)));
+            rules.extend(
+                token
+                    .consumer
+                    .as_deref()
+                    .and_then(|name| self.by_consumer.get(name)),
+            );
         }
         if !self.by_credential.is_empty() {
             let credential = token.credential_id.as_deref();
@@ -137,7 +164,10 @@ fn compile_rules(allow: &[AllowConfig], path: &str, problems: &mut Problems) -> 
     for (index, entry) in allow.iter().enumerate() {
         let mut routes = Vec::with_capacity(entry.routes.len());
         if entry.routes.is_empty() {
-            problems.add(format!("{path}.allow[{index}].routes"), "name at least one route");
+            problems.add(
+                format!("{path}.allow[{index}].routes"),
+                "name at least one route",
+            );
         }
         for (place, pattern) in entry.routes.iter().enumerate() {
             match RoutePattern::compile(pattern) {

@@ -11,24 +11,35 @@ use crate::token::{Maturity, Token};
 pub(crate) fn of(token: &Token, settings: &DetectorSettings) -> TokenProfile {
     let level = token.hourly_level();
     let hourly = |class: usize| match &token.rate {
-        Some(rate) => rate.slots.hourly(class, level).map(|calls| calls as f32).collect(),
+        Some(rate) => rate
+            .slots
+            .hourly(class, level)
+            .map(|calls| calls as f32)
+            .collect(),
         None => vec![level as f32; 24],
     };
     let short = token.rate.iter().flat_map(|rate| rate.scales.iter());
-    let peaks = short.zip(RATE_WIDTHS).chain([(&token.day, DAY)]).map(|(scale, width_s)| ProfilePeak {
-        window_s: width_s.unsigned_abs(),
-        calls: scale.mean_peak() as f32,
-        max_28d: scale.max_28d() as f32,
-    });
+    let peaks = short
+        .zip(RATE_WIDTHS)
+        .chain([(&token.day, DAY)])
+        .map(|(scale, width_s)| ProfilePeak {
+            window_s: width_s.unsigned_abs(),
+            calls: scale.mean_peak() as f32,
+            max_28d: scale.max_28d() as f32,
+        });
     let at_day = |day: u16| Timestamp::from_secs(i64::from(day) * DAY);
-    let places = token.places.by_recency().into_iter().map(|place| ProfilePlace {
-        country: place.key.country().map(|country| country.to_string()),
-        asn: place.key.asn(),
-        first_seen: at_day(place.first_day),
-        last_seen: at_day(place.last_day),
-    });
+    let places = token
+        .places
+        .by_recency()
+        .into_iter()
+        .map(|place| ProfilePlace {
+            country: place.key.country().map(|country| country.to_string()),
+            asn: place.key.asn(),
+            first_seen: at_day(place.first_day),
+            last_seen: at_day(place.last_day),
+        });
     TokenProfile {
-        token_id: token.id,
+        token_id: token.id(),
         first_seen: token.first_seen,
         last_seen: token.newest,
         baseline_days: u32::from(token.active_days),

@@ -25,7 +25,7 @@ pub(crate) struct RateHabit {
     /// Hours for which dispersions were learned, up to their memory.
     hours: u8,
     /// The day it began.
-    pub(crate) since_day: i64,
+    pub(crate) since_day: u16,
 }
 
 impl RateHabit {
@@ -37,7 +37,7 @@ impl RateHabit {
             expected_hour: slots.expected(hour, level) as f32,
             slots,
             hours: 0,
-            since_day,
+            since_day: u16::try_from(since_day.max(0)).unwrap_or(u16::MAX),
         }
     }
 
@@ -47,9 +47,11 @@ impl RateHabit {
         let (from, to) = (from.as_secs(), to.as_secs());
         let (from_hour, to_hour) = (from.div_euclid(HOUR), to.div_euclid(HOUR));
         if to_hour > from_hour {
-            self.slots.close_hour(from_hour - 1, self.scales[3].count(1), day);
+            self.slots
+                .close_hour(from_hour - 1, self.scales[3].count(1), day);
             if to_hour > from_hour + 1 {
-                self.slots.close_hour(from_hour, self.scales[3].count(0), day);
+                self.slots
+                    .close_hour(from_hour, self.scales[3].count(0), day);
             }
         }
         for (scale, width) in self.scales.iter_mut().zip(RATE_WIDTHS) {
@@ -86,7 +88,7 @@ impl RateHabit {
 
     /// Ends a day.
     pub(crate) fn end_day(&mut self, end: &DayEnd, tainted: bool, settings: &DetectorSettings) {
-        let fold = end.fold(self.since_day, tainted);
+        let fold = end.fold(i64::from(self.since_day), tainted);
         let learned = fold.filter(|fold| fold.learn).map(|fold| fold.day);
         self.slots.end_day(learned, self.scales[3].dispersion());
         for (scale, spec) in self.scales.iter_mut().zip(&settings.rate_scales) {

@@ -58,20 +58,38 @@ impl Ledger {
             slot.and_then(|weight| weight.hard_until)
         };
         *slot = Some(if db >= faded {
-            Weight { db, at, detector, hard_until }
+            Weight {
+                db,
+                at,
+                detector,
+                hard_until,
+            }
         } else {
-            Weight { db: faded, at, detector, hard_until }
+            Weight {
+                db: faded,
+                at,
+                detector,
+                hard_until,
+            }
         });
     }
 
     /// The sums at `now`.
     pub(crate) fn standing(&self, now: Timestamp) -> Standing {
-        let mut standing = Standing { total_db: 0.0, families: 0, hard: 0 };
+        let mut standing = Standing {
+            total_db: 0.0,
+            families: 0,
+            hard: 0,
+        };
         for (family, weight) in self.weights() {
             let db = weight.faded(family, now);
             standing.total_db += db;
             standing.families += u32::from(db >= FAMILY_DB);
-            standing.hard += u32::from(weight.hard_until.is_some_and(|until| now.as_secs() <= until));
+            standing.hard += u32::from(
+                weight
+                    .hard_until
+                    .is_some_and(|until| now.as_secs() <= until),
+            );
         }
         standing
     }
@@ -86,7 +104,12 @@ impl Ledger {
     }
 
     fn weights(&self) -> impl Iterator<Item = (Family, Weight)> + '_ {
-        let families = [Family::Location, Family::Volume, Family::Abuse, Family::Scope];
+        let families = [
+            Family::Location,
+            Family::Volume,
+            Family::Abuse,
+            Family::Scope,
+        ];
         families
             .into_iter()
             .filter_map(|family| self.families[family as usize].map(|weight| (family, weight)))
@@ -106,7 +129,11 @@ impl Weight {
 
 /// The severity that evidence adds up to; [`Severity::Info`] says nothing beyond what each hit has alone.
 pub(crate) fn decide_severity(standing: Standing, mature: bool, common_mode: bool) -> Severity {
-    let Standing { total_db, families, hard } = standing;
+    let Standing {
+        total_db,
+        families,
+        hard,
+    } = standing;
     if total_db >= 90.0 && families >= 3 && hard >= 2 && mature && !common_mode {
         Severity::Critical
     } else if total_db >= 60.0 && families >= 3 && hard >= 1 {
@@ -130,7 +157,11 @@ mod tests {
     use super::*;
 
     fn standing(total_db: f64, families: u32, hard: u32) -> Standing {
-        Standing { total_db, families, hard }
+        Standing {
+            total_db,
+            families,
+            hard,
+        }
     }
 
     #[test]
@@ -147,7 +178,10 @@ mod tests {
         ] {
             assert_eq!(decide_severity(case, mature, false), want, "{case:?}");
         }
-        assert_eq!(decide_severity(standing(95.0, 3, 2), true, true), Severity::High);
+        assert_eq!(
+            decide_severity(standing(95.0, 3, 2), true, true),
+            Severity::High
+        );
     }
 
     #[test]
@@ -161,14 +195,24 @@ mod tests {
         assert!((now.total_db - 50.0).abs() < 1e-9);
         assert_eq!((now.families, now.hard), (2, 1));
         let later = ledger.standing(Timestamp::from_secs(1_000_000 + 2 * DAY));
-        assert!((later.total_db - (7.5 + 20.0 / 256.0)).abs() < 1e-9, "{later:?}");
+        assert!(
+            (later.total_db - (7.5 + 20.0 / 256.0)).abs() < 1e-9,
+            "{later:?}"
+        );
         assert_eq!((later.families, later.hard), (0, 0));
-        assert_eq!(ledger.others(Detector::OutOfScope, start), [Detector::RateSpike]);
+        assert_eq!(
+            ledger.others(Detector::OutOfScope, start),
+            [Detector::RateSpike]
+        );
     }
 
     #[test]
     fn confidence_is_a_probability_that_grows_with_evidence() {
-        assert!((confidence(24.5) - 0.934).abs() < 0.002, "{}", confidence(24.5));
+        assert!(
+            (confidence(24.5) - 0.934).abs() < 0.002,
+            "{}",
+            confidence(24.5)
+        );
         assert!(confidence(0.0) < confidence(30.0) && confidence(300.0) < 1.0);
     }
 }

@@ -15,7 +15,10 @@ pub(crate) enum RoutePattern {
     /// The exact name of a gateway's route.
     Name(Box<str>),
     /// A path, segment by segment.
-    Path { segments: Box<[Segment]>, open: bool },
+    Path {
+        segments: Box<[Segment]>,
+        open: bool,
+    },
 }
 
 /// One segment of a path pattern.
@@ -40,7 +43,9 @@ impl RoutePattern {
             if open {
                 return Err(format!("nothing may follow {{*…}} in {text:?}"));
             }
-            let inner = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            let inner = segment
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'));
             match inner {
                 Some(name) if name.starts_with('*') => open = true,
                 Some(name) if !name.is_empty() && !name.contains(['{', '}']) => {
@@ -49,19 +54,24 @@ impl RoutePattern {
                 None if !segment.contains(['{', '}']) => {
                     segments.push(Segment::Literal(segment.into()));
                 }
-                _ => return Err(format!("{segment:?} is neither text, {{name}} nor {{*rest}}")),
+                _ => {
+                    return Err(format!(
+                        "{segment:?} is neither text, {{name}} nor {{*rest}}"
+                    ));
+                }
             }
         }
-        Ok(Self::Path { segments: segments.into(), open })
+        Ok(Self::Path {
+            segments: segments.into(),
+            open,
+        })
     }
 
     /// Whether a call to `path` by the gateway's `route` is covered.
     pub(crate) fn matches(&self, path: Option<&CalledPath<'_>>, route: Option<&str>) -> bool {
         match self {
             Self::Name(name) => route == Some(name),
-            Self::Path { segments, open } => {
-                path.is_some_and(|path| path.matches(segments, *open))
-            }
+            Self::Path { segments, open } => path.is_some_and(|path| path.matches(segments, *open)),
         }
     }
 }

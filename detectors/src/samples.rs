@@ -54,7 +54,10 @@ impl Samples {
 pub(crate) fn call(event: &AccessEvent<'_>) -> String {
     let http = &event.http;
     let place = http.route.as_deref().filter(|route| route.starts_with('/'));
-    let place = place.or(http.path.as_deref()).or(http.route.as_deref()).unwrap_or("?");
+    let place = place
+        .or(http.path.as_deref())
+        .or(http.route.as_deref())
+        .unwrap_or("?");
     match &http.method {
         Some(method) => format!("{} {}", shortened(method), shortened(place)),
         None => shortened(place).to_owned(),

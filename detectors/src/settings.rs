@@ -51,9 +51,10 @@ impl DetectorSettings {
     ) -> DetectorMode {
         let applies = |entry: &&OverrideConfig| {
             let by_consumer = entry.consumer.is_some() && entry.consumer.as_deref() == consumer;
-            let by_token = entry.token.as_deref().is_some_and(|token| {
-                Some(token) == credential_id || token.parse() == Ok(id)
-            });
+            let by_token = entry
+                .token
+                .as_deref()
+                .is_some_and(|token| Some(token) == credential_id || token.parse() == Ok(id));
             entry.detector == detector && (by_consumer || by_token)
         };
         match self.overrides.iter().find(applies) {
@@ -68,7 +69,9 @@ pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> Detect
     let rate = &config.rate_spike;
     let failure = &config.failure_burst;
     let micros = |duration: std::time::Duration| {
-        i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+        i64::try_from(duration.as_micros())
+            .unwrap_or(i64::MAX / 4)
+            .min(i64::MAX / 4)
     };
     let mode = |detector| match detector {
         Detector::RateSpike => rate.mode,

@@ -17,6 +17,8 @@ use crate::settings::DetectorSettings;
 
 /// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
 const PROMOTION_CALLS: u32 = 20;
+/// Discounted days learned before a habit may signal: two.
+const YOUNG_DAYS: f32 = 1.9;
 /// After a longer silence, only the 28-day maxima go on ageing.
 const MAX_IDLE_FOLDS: i64 = 7;
 /// Days that a roll looks at one by one: five weeks clear every maximum.
@@ -25,8 +27,9 @@ const MAX_ROLLED_DAYS: i64 = 35;
 /// One token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Token {
-    #[serde(skip, default = "unknown_id")]
-    pub(crate) id: TokenId,
+    /// In halves, which align to 8 bytes instead of 16.
+    #[serde(skip)]
+    id: [u64; 2],
     #[serde(with = "micros")]
     pub(crate) newest: Timestamp,
     #[serde(with = "micros")]
@@ -83,7 +86,7 @@ impl Token {
     /// A token at its first event.
     pub(crate) fn new(id: TokenId, first_seen: Timestamp) -> Self {
         Self {
-            id,
+            id: halves(id),
             newest: first_seen,
             first_seen,
             calls: 0,
@@ -96,6 +99,16 @@ impl Token {
             failures: [None, None],
             fleet: FleetMark::default(),
         }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> TokenId {
+        TokenId::from_bits(u128::from(self.id[0]) << 64 | u128::from(self.id[1]))
+    }
+
+    /// Names a restored token, whose bytes do not hold its id.
+    pub(crate) fn set_id(&mut self, id: TokenId) {
+        self.id = halves(id);
     }
 
     /// Moves the token's own time to `ts`; an earlier one changes nothing.
@@ -144,7 +157,7 @@ impl Token {
             let level = self.hourly_level();
             if let Some(rate) = &mut self.rate {
                 rate.end_day(&end, tainted, settings);
-                if let Some(fold) = end.fold(rate.since_day, tainted) {
+                if let Some(fold) = end.fold(i64::from(rate.since_day), tainted) {
                     let expected = rate.slots.expected_day(fold.day, level);
                     let count = f64::from(self.day.count(1));
                     self.day.learn_day_dispersion(count, expected, fold.days);
@@ -185,9 +198,9 @@ impl Token {
     pub(crate) fn rate_basis(&self, width_s: i64) -> Basis {
         let width = width_s as f64;
         let expected = match &self.rate {
-            Some(rate) if width_s == DAY => {
-                rate.slots.expected_day(day_of(self.newest), self.hourly_level())
-            }
+            Some(rate) if width_s == DAY => rate
+                .slots
+                .expected_day(day_of(self.newest), self.hourly_level()),
             Some(rate) => f64::from(rate.expected_hour) * width / 3_600.0,
             None => self.hourly_level() * width / 3_600.0,
         };
@@ -202,19 +215,27 @@ impl Token {
     pub(crate) fn maturity(&self, settings: &DetectorSettings) -> Maturity {
         if self.active_days >= settings.mature_days {
             Maturity::Mature
-        } else if self.active_days >= 1 && self.calls >= settings.min_calls {
+        } else if self.days >= YOUNG_DAYS && self.calls >= settings.min_calls {
             Maturity::Young
         } else {
             Maturity::New
         }
     }
 
-    /// Bytes of this token, boxed parts included, the allocator's overhead of 16 bytes a box too.
+    /// Bytes of this token, boxed parts included, the allocator's overhead of 8 bytes a box too.
     pub(crate) fn bytes(&self) -> usize {
-        let boxed = |bytes: usize| bytes + 16;
+        let boxed = |bytes: usize| bytes + 8;
         size_of::<Self>()
-            + self.rate.as_ref().map_or(0, |_| boxed(size_of::<RateHabit>()))
-            + self.failures.iter().flatten().map(|_| boxed(size_of::<Failures>())).sum::<usize>()
+            + self
+                .rate
+                .as_ref()
+                .map_or(0, |_| boxed(size_of::<RateHabit>()))
+            + self
+                .failures
+                .iter()
+                .flatten()
+                .map(|_| boxed(size_of::<Failures>()))
+                .sum::<usize>()
             + self.places.heap_bytes()
     }
 
@@ -238,8 +259,8 @@ pub(crate) enum Maturity {
 /// A short list that stays inline for most tokens.
 pub(crate) type Short<T> = SmallVec<[T; 2]>;
 
-const fn unknown_id() -> TokenId {
-    TokenId::from_bits(0)
+const fn halves(id: TokenId) -> [u64; 2] {
+    [(id.bits() >> 64) as u64, id.bits() as u64]
 }
 
 /// Times in the state are whole numbers, not text.
@@ -247,7 +268,10 @@ pub(crate) mod micros {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use tokenwatch_model::Timestamp;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands over a reference"
+    )]
     pub(crate) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
         time.as_micros().serialize(to)
     }
@@ -263,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_header_is_small_and_the_whole_stays_below_a_kibibyte() {
-        let parts = 2 * (size_of::<Failures>() + 16) + size_of::<RateHabit>() + 16;
+        let parts = 2 * (size_of::<Failures>() + 8) + size_of::<RateHabit>() + 8;
         let most = size_of::<Token>() + parts + Places::MOST_HEAP_BYTES;
         assert!(size_of::<Token>() <= 176, "{}", size_of::<Token>());
         assert!(most <= 1_024, "{most}");

@@ -44,7 +44,7 @@ impl TokenTable {
 
     /// Where the token is.
     pub(crate) fn find(&self, id: TokenId) -> Option<u32> {
-        let same = |slot: &u32| self.at(*slot).id == id;
+        let same = |slot: &u32| self.at(*slot).id() == id;
         self.index.find(self.hasher.hash_one(id), same).copied()
     }
 
@@ -55,7 +55,7 @@ impl TokenTable {
 
     /// Adds a token that is not there; there must be room.
     pub(crate) fn insert(&mut self, token: Token) -> u32 {
-        let hash = self.hasher.hash_one(token.id);
+        let hash = self.hasher.hash_one(token.id());
         let slot = if let Some(slot) = self.free.pop() {
             *self.at_mut(slot) = token;
             slot
@@ -68,7 +68,7 @@ impl TokenTable {
             ((self.chunks.len() - 1) * CHUNK + self.chunks[self.chunks.len() - 1].len() - 1) as u32
         };
         let (chunks, hasher) = (&self.chunks, &self.hasher);
-        let rehash = |slot: &u32| hasher.hash_one(token_at(chunks, *slot).id);
+        let rehash = |slot: &u32| hasher.hash_one(token_at(chunks, *slot).id());
         self.index.insert_unique(hash, slot, rehash);
         self.len += 1;
         slot
@@ -76,8 +76,10 @@ impl TokenTable {
 
     /// Forgets the tokens that were silent for longest; their ids, in order.
     pub(crate) fn evict(&mut self) -> Vec<TokenId> {
-        let mut ages: Vec<(Timestamp, TokenId)> =
-            self.slots().map(|slot| (self.at(slot).newest, self.at(slot).id)).collect();
+        let mut ages: Vec<(Timestamp, TokenId)> = self
+            .slots()
+            .map(|slot| (self.at(slot).newest, self.at(slot).id()))
+            .collect();
         let count = (self.limit / EVICTED_SHARE).max(1).min(ages.len());
         if count < ages.len() {
             ages.select_nth_unstable(count);
@@ -94,7 +96,7 @@ impl TokenTable {
 
     fn remove(&mut self, id: TokenId) {
         let chunks = &self.chunks;
-        let same = |slot: &u32| token_at(chunks, *slot).id == id;
+        let same = |slot: &u32| token_at(chunks, *slot).id() == id;
         if let Ok(entry) = self.index.find_entry(self.hasher.hash_one(id), same) {
             let (slot, _) = entry.remove();
             *self.at_mut(slot) = Token::new(id, Timestamp::from_micros(0));
@@ -151,7 +153,10 @@ mod tests {
             table.insert(Token::new(TokenId::from_bits(number), at));
         }
         assert!(table.is_full());
-        assert_eq!(table.evict(), [TokenId::from_bits(0), TokenId::from_bits(1)]);
+        assert_eq!(
+            table.evict(),
+            [TokenId::from_bits(0), TokenId::from_bits(1)]
+        );
         assert!(table.find(TokenId::from_bits(0)).is_none());
         assert_eq!(table.len(), 30);
         let slot = table.insert(Token::new(TokenId::from_bits(99), Timestamp::from_secs(9)));

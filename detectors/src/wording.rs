@@ -30,7 +30,11 @@ pub(crate) fn count(value: f64) -> String {
 /// A share: `87 %`, `0.4 %`.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+    if percent < 9.95 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
 }
 
 /// A window's length: `10 s`, `10 min`, `1 h`, `1 day`.
@@ -137,7 +141,10 @@ fn failures(story: &FailureStory, episode: &Episode, name: &str) -> String {
     let what = match story.kind {
         FailureKind::Denied => "was refused (401, 403)".to_owned(),
         FailureKind::NotFound => {
-            format!("asked for what does not exist (404) on at least {} paths,", story.distinct_paths)
+            format!(
+                "asked for what does not exist (404) on at least {} paths,",
+                story.distinct_paths
+            )
         }
     };
     let usual = if story.baseline_days == 0 {
@@ -153,7 +160,11 @@ fn failures(story: &FailureStory, episode: &Episode, name: &str) -> String {
 }
 
 fn place_story(story: &PlaceStory, episode: &Episode, name: &str) -> String {
-    let kind = if story.new_country { "country" } else { "network" };
+    let kind = if story.new_country {
+        "country"
+    } else {
+        "network"
+    };
     let calls = if episode.event_count == 1 {
         "once".to_owned()
     } else {
@@ -173,9 +184,20 @@ fn place_story(story: &PlaceStory, episode: &Episode, name: &str) -> String {
 }
 
 fn scope(story: &ScopeStory, episode: &Episode, name: &str) -> String {
-    let basis = if story.by_scopes { "its scopes do" } else { "its policy does" };
-    let grade = if story.privileged { ", a privileged route" } else { "" };
-    let mut text = format!("{name} called {}{grade}, which {basis} not allow", story.call);
+    let basis = if story.by_scopes {
+        "its scopes do"
+    } else {
+        "its policy does"
+    };
+    let grade = if story.privileged {
+        ", a privileged route"
+    } else {
+        ""
+    };
+    let mut text = format!(
+        "{name} called {}{grade}, which {basis} not allow",
+        story.call
+    );
     if episode.event_count == 1 {
         text.push_str(match (episode.refused, episode.succeeded) {
             (1, _) => "; the gateway refused it",
@@ -254,7 +276,13 @@ mod tests {
 
     #[test]
     fn spans_read_like_spans() {
-        for (seconds, text) in [(10, "10 s"), (60, "1 min"), (600, "10 min"), (3_600, "1 h"), (DAY, "1 day")] {
+        for (seconds, text) in [
+            (10, "10 s"),
+            (60, "1 min"),
+            (600, "10 min"),
+            (3_600, "1 h"),
+            (DAY, "1 day"),
+        ] {
             assert_eq!(span(seconds), text);
         }
     }

@@ -67,7 +67,9 @@ pub(crate) fn observe(
             continue;
         }
         if let Some(hit) = judge(token, kind, index, age, settings)
-            && strongest.as_ref().is_none_or(|best| (hit.tier, hit.size) > (best.tier, best.size))
+            && strongest
+                .as_ref()
+                .is_none_or(|best| (hit.tier, hit.size) > (best.tier, best.size))
         {
             strongest = Some(hit);
         }
@@ -84,7 +86,12 @@ pub(crate) fn heat(token: &Token, kind: FailureKind, index: u8) -> u32 {
 
 /// Remembers where the failure came from and went to.
 fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
-    let path = event.http.path.as_deref().or(event.http.route.as_deref()).unwrap_or("");
+    let path = event
+        .http
+        .path
+        .as_deref()
+        .or(event.http.route.as_deref())
+        .unwrap_or("");
     let place = event.http.route.as_deref().unwrap_or(path);
     let agent = event.client.user_agent.as_deref().unwrap_or("");
     let address = event.client.ip.map_or(0, crate::hash_ip);
@@ -104,7 +111,11 @@ fn arm(token: &mut Token, kind: FailureKind, index: usize, settings: &DetectorSe
     };
     // The shortest window counts together with the one before, so half of its threshold has to be looked at.
     let blatant = settings.failure.blatant[index];
-    let mut trip = if index == 0 { blatant.div_ceil(2) } else { blatant };
+    let mut trip = if index == 0 {
+        blatant.div_ceil(2)
+    } else {
+        blatant
+    };
     if maturity > Maturity::New {
         let basis = failures.basis(FAILURE_WIDTHS[index], days);
         let spec = &settings.failure_scales[index];
@@ -131,13 +142,22 @@ struct Window {
     blatant_share: f64,
 }
 
-fn window(failures: &Failures, index: usize, age: i64, days: f64, settings: &DetectorSettings) -> Window {
+fn window(
+    failures: &Failures,
+    index: usize,
+    age: i64,
+    days: f64,
+    settings: &DetectorSettings,
+) -> Window {
     let scale = &failures.scales[index];
     let basis = failures.basis(FAILURE_WIDTHS[index], days);
     let count = scale.count(age);
     let share = |count: u32, calls: u32| f64::from(count) / f64::from(calls.max(count).max(1));
     let (blatant_count, blatant_calls) = if index == 0 {
-        (scale.count(0) + scale.count(1), failures.calls(0, 0) + failures.calls(0, 1))
+        (
+            scale.count(0) + scale.count(1),
+            failures.calls(0, 0) + failures.calls(0, 1),
+        )
     } else {
         (count, failures.calls(index, age))
     };
@@ -175,7 +195,15 @@ fn judge(
     } else {
         failures.scales[index].arm(count.saturating_add((count / 4).max(1)));
     }
-    Some(hit(token, kind, index, age, window, (tier, blatant), settings))
+    Some(hit(
+        token,
+        kind,
+        index,
+        age,
+        window,
+        (tier, blatant),
+        settings,
+    ))
 }
 
 /// Whether the window is a hit, of which tier, and whether it needed no habit.
@@ -220,11 +248,11 @@ fn hit(
     settings: &DetectorSettings,
 ) -> Hit {
     let width_s = FAILURE_WIDTHS[index];
-    let only_401 = token.failures[kind as usize].as_ref().is_some_and(|f| f.is_only_401());
-    let retry_loop = kind == FailureKind::Denied
-        && only_401
-        && window.single_cause
-        && window.share >= ALL;
+    let only_401 = token.failures[kind as usize]
+        .as_ref()
+        .is_some_and(|f| f.is_only_401());
+    let retry_loop =
+        kind == FailureKind::Denied && only_401 && window.single_cause && window.share >= ALL;
     let judgement = window.judgement;
     let above_floor = f64::from(judgement.count) / f64::from(settings.failure_scales[index].floor);
     let grave = if blatant {
@@ -253,7 +281,10 @@ fn hit(
         size: f64::from(judgement.count) / f64::from(settings.failure_scales[index].floor),
         window_start: window_start(token.newest.as_secs(), width_s, age),
         quiet_s: QUIET_S.max(2 * width_s),
-        heat: Some(Heat { scale: index as u8, half: judgement.count / 2 }),
+        heat: Some(Heat {
+            scale: index as u8,
+            half: judgement.count / 2,
+        }),
         story: Story::Failures(FailureStory {
             kind,
             judgement,

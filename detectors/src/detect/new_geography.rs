@@ -75,7 +75,11 @@ pub(crate) fn contest(
     places.retain(|place| !contest.is_newcomer(place.key));
     let abroad = places.iter().all(|place| place.key.is_abroad_of(key));
     let surprise_db = CONCURRENT_DB + if abroad { ABROAD_DB } else { 0.0 };
-    let novelty = Novelty { key, new_country: abroad, surprise_db };
+    let novelty = Novelty {
+        key,
+        new_country: abroad,
+        surprise_db,
+    };
     let place = wording::place(key, None);
     Some(hit(token, novelty, (place, event.ts), Tier::Finding, true))
 }
@@ -99,7 +103,11 @@ fn hit(
     usual.retain(|place| place.key != novelty.key);
     Hit {
         tier,
-        severity: if concurrent { Severity::Medium } else { Severity::Low },
+        severity: if concurrent {
+            Severity::Medium
+        } else {
+            Severity::Low
+        },
         evidence_db: novelty.surprise_db,
         hard: concurrent,
         size: 1.0,

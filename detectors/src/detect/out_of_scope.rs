@@ -23,8 +23,16 @@ pub(crate) fn observe(
     let violation = settings.policies.violation(event, token)?;
     Some(Hit {
         tier: Tier::Finding,
-        severity: if violation.privileged { Severity::High } else { Severity::Medium },
-        evidence_db: if violation.privileged { PRIVILEGED_DB } else { FORBIDDEN_DB },
+        severity: if violation.privileged {
+            Severity::High
+        } else {
+            Severity::Medium
+        },
+        evidence_db: if violation.privileged {
+            PRIVILEGED_DB
+        } else {
+            FORBIDDEN_DB
+        },
         hard: true,
         size: 1.0,
         window_start: event.ts,

@@ -22,7 +22,11 @@ const YOUNG_DB: f64 = 12.0;
 const WHOLE_DAY: usize = 4;
 
 /// Counts a call at `ts` in every window; a hit if one broke the habit.
-pub(crate) fn observe(token: &mut Token, ts: Timestamp, settings: &DetectorSettings) -> Option<Hit> {
+pub(crate) fn observe(
+    token: &mut Token,
+    ts: Timestamp,
+    settings: &DetectorSettings,
+) -> Option<Hit> {
     token.count_call(ts);
     token.rate.as_ref()?;
     let newest = token.newest.as_secs();
@@ -30,7 +34,11 @@ pub(crate) fn observe(token: &mut Token, ts: Timestamp, settings: &DetectorSetti
     for (index, width) in RATE_WIDTHS.into_iter().enumerate() {
         let age = newest.div_euclid(width) - ts.as_secs().div_euclid(width);
         let scale = scale_mut(token, index)?;
-        let count = if index == WHOLE_DAY { Some(scale.count(age)) } else { scale.add(age) };
+        let count = if index == WHOLE_DAY {
+            Some(scale.count(age))
+        } else {
+            scale.add(age)
+        };
         let Some(count) = count else {
             continue;
         };
@@ -40,7 +48,9 @@ pub(crate) fn observe(token: &mut Token, ts: Timestamp, settings: &DetectorSetti
         if scale_mut(token, index)?.trips(count) {
             let hit = judge(token, index, count, age, settings);
             if let Some(hit) = hit
-                && strongest.as_ref().is_none_or(|best| (hit.tier, hit.size) > (best.tier, best.size))
+                && strongest
+                    .as_ref()
+                    .is_none_or(|best| (hit.tier, hit.size) > (best.tier, best.size))
             {
                 strongest = Some(hit);
             }
@@ -123,7 +133,10 @@ fn next_look(
     let spec = &settings.rate_scales[index];
     scale
         .trip_count(spec, basis, &settings.finding_quantiles)
-        .clamp(count.saturating_add(1), count.saturating_mul(2).max(count.saturating_add(1)))
+        .clamp(
+            count.saturating_add(1),
+            count.saturating_mul(2).max(count.saturating_add(1)),
+        )
 }
 
 fn hit(
@@ -136,8 +149,7 @@ fn hit(
 ) -> Hit {
     let width_s = RATE_WIDTHS[index];
     let above_peak = judgement.above_peak();
-    let above_floor =
-        f64::from(judgement.count) / f64::from(settings.rate_scales[index].floor);
+    let above_floor = f64::from(judgement.count) / f64::from(settings.rate_scales[index].floor);
     let severity = if tier == Tier::Finding
         && above_peak >= MEDIUM_ABOVE_PEAK
         && above_floor >= MEDIUM_ABOVE_FLOOR
@@ -150,12 +162,19 @@ fn hit(
     Hit {
         tier,
         severity,
-        evidence_db: if young { YOUNG_DB } else { habit_db(&judgement) },
+        evidence_db: if young {
+            YOUNG_DB
+        } else {
+            habit_db(&judgement)
+        },
         hard: false,
         size: above_peak,
         window_start: window_start(token.newest.as_secs(), width_s, age),
         quiet_s: QUIET_S.max(2 * width_s.min(DAY)),
-        heat: Some(Heat { scale: index as u8, half: judgement.count / 2 }),
+        heat: Some(Heat {
+            scale: index as u8,
+            half: judgement.count / 2,
+        }),
         story: Story::Rate(RateStory {
             judgement,
             width_s,

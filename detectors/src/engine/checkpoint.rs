@@ -88,15 +88,19 @@ impl Engine {
             }
             let token = self.tokens.at(slot);
             tokens.push(TokenDelta {
-                id: token.id,
-                state: encode(&(token, self.cases.get(&token.id))),
+                id: token.id(),
+                state: encode(&(token, self.cases.get(&token.id()))),
                 profile: token.profile(&self.settings),
             });
         }
         // One that was forgotten and has come back is not gone.
         let mut removed = std::mem::take(&mut self.removed);
         removed.retain(|id| self.tokens.find(*id).is_none());
-        EngineDelta { engine_state, tokens, removed }
+        EngineDelta {
+            engine_state,
+            tokens,
+            removed,
+        }
     }
 
     /// An engine that goes on where the states were taken.
@@ -118,7 +122,7 @@ impl Engine {
         }
         for (id, bytes) in tokens {
             let (mut token, case): (Token, Option<Case>) = decode(bytes, || id.to_string())?;
-            token.id = id;
+            token.set_id(id);
             if engine.tokens.is_full() {
                 engine.tokens.evict();
             }
@@ -151,7 +155,10 @@ fn decode<'b, T: Deserialize<'b>>(
         Some((&VERSION, state)) => {
             postcard::from_bytes(state).map_err(|_| RestoreError::Damaged { what: what() })
         }
-        Some((&found, _)) => Err(RestoreError::Version { what: what(), found }),
+        Some((&found, _)) => Err(RestoreError::Version {
+            what: what(),
+            found,
+        }),
         None => Err(RestoreError::Damaged { what: what() }),
     }
 }

@@ -94,7 +94,10 @@ mod tests {
     fn after_weeks(weeks: i64) -> Slots {
         let mut slots = Slots::default();
         for day in MONDAY..MONDAY + 7 * weeks {
-            slots.end_day((day > MONDAY).then_some(day - 2).filter(|d| *d >= MONDAY), 1.2);
+            slots.end_day(
+                (day > MONDAY).then_some(day - 2).filter(|d| *d >= MONDAY),
+                1.2,
+            );
             if !is_weekend(day) {
                 slots.close_hour(day * 24 + 9, 240, day);
             }

@@ -71,13 +71,21 @@ mod tests {
                 sum += term;
             }
             let got = regularised(f64::from(a), f64::from(b), x);
-            assert!((got / sum - 1.0).abs() < 1e-10, "I_{x}({a}, {b}) = {got}, not {sum}");
+            assert!(
+                (got / sum - 1.0).abs() < 1e-10,
+                "I_{x}({a}, {b}) = {got}, not {sum}"
+            );
         }
     }
 
     #[test]
     fn both_sides_of_the_mean_add_up_to_one() {
-        for (a, b, x) in [(0.5, 0.5, 0.1), (2.5, 40.0, 0.2), (1e3, 2.0, 0.999), (1e5, 7.5, 0.99)] {
+        for (a, b, x) in [
+            (0.5, 0.5, 0.1),
+            (2.5, 40.0, 0.2),
+            (1e3, 2.0, 0.999),
+            (1e5, 7.5, 0.99),
+        ] {
             let sum = regularised(a, b, x) + regularised(b, a, 1.0 - x);
             assert!((sum - 1.0).abs() < 1e-9, "{a} {b} {x}: {sum}");
         }

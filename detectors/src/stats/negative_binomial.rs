@@ -47,9 +47,20 @@ mod tests {
 
     #[test]
     fn tails_agree_with_the_sum_of_the_terms() {
-        for (count, mean, variance) in [(1, 0.5, 0.8), (5, 2.0, 6.0), (30, 12.0, 80.0), (200, 150.0, 900.0)] {
-            let (got, want) = (upper_tail(count, mean, variance), by_sum(count, mean, variance));
-            assert!((got - want).abs() < 1e-9, "{count} {mean} {variance}: {got}, not {want}");
+        for (count, mean, variance) in [
+            (1, 0.5, 0.8),
+            (5, 2.0, 6.0),
+            (30, 12.0, 80.0),
+            (200, 150.0, 900.0),
+        ] {
+            let (got, want) = (
+                upper_tail(count, mean, variance),
+                by_sum(count, mean, variance),
+            );
+            assert!(
+                (got - want).abs() < 1e-9,
+                "{count} {mean} {variance}: {got}, not {want}"
+            );
         }
     }
 

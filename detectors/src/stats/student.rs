@@ -75,7 +75,10 @@ mod tests {
             (30.0, 0.01, 2.457),
             (30.0, 0.001, 3.385),
         ] {
-            assert!((upper_tail(t, freedom) / alpha - 1.0).abs() < 2e-3, "t({freedom}) at {t}");
+            assert!(
+                (upper_tail(t, freedom) / alpha - 1.0).abs() < 2e-3,
+                "t({freedom}) at {t}"
+            );
             assert!((QuantileTable::new(alpha).at(freedom) - t).abs() < 2e-3);
         }
     }

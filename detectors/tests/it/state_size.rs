@@ -23,7 +23,13 @@ fn an_average_token_takes_less_than_300_bytes() {
                 let status = if busy { [200, 403, 404][call % 3] } else { 200 };
                 let asn = if busy { random.u32(1..7) } else { 1 };
                 let at_ms = (MONDAY + day * DAY + 1_000 * call as i64) * 1_000;
-                let call = Call { token, at_ms, status, place: Some(("DE", asn)), ..Call::default() };
+                let call = Call {
+                    token,
+                    at_ms,
+                    status,
+                    place: Some(("DE", asn)),
+                    ..Call::default()
+                };
                 engine.process(&[call.event()], &mut out);
             }
         }

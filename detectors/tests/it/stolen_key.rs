@@ -37,7 +37,10 @@ fn with_owner(thief_calls: impl Iterator<Item = Call>, owner_goes_on: bool) -> V
     let mut calls = history(&owner, 16, 20, THEFT);
     let mut attack: Vec<Call> = thief_calls.collect();
     if owner_goes_on {
-        attack.extend((0..10).map(|n| Call { at_ms: (THEFT + 7 + 20 * n) * 1_000, ..owner.clone() }));
+        attack.extend((0..10).map(|n| Call {
+            at_ms: (THEFT + 7 + 20 * n) * 1_000,
+            ..owner.clone()
+        }));
     }
     attack.sort_by_key(|call| call.at_ms);
     calls.extend(attack);
@@ -55,15 +58,27 @@ fn a_stolen_key_is_critical_within_its_first_tens_of_calls() {
         .expect("a critical finding");
     let thief_calls = (critical.last_event_at.as_secs() - THEFT) / 2 + 1;
     assert!(thief_calls <= 40, "after {thief_calls} calls of the thief");
-    assert!(critical.summary.contains("from the same token"), "{}", critical.summary);
+    assert!(
+        critical.summary.contains("from the same token"),
+        "{}",
+        critical.summary
+    );
     assert!(critical.evidence_db >= 90.0);
 
     let findings = last_versions(&out.findings);
     let detectors: Vec<Detector> = findings.iter().map(|finding| finding.detector).collect();
-    for detector in [Detector::NewGeography, Detector::FailureBurst, Detector::OutOfScope] {
+    for detector in [
+        Detector::NewGeography,
+        Detector::FailureBurst,
+        Detector::OutOfScope,
+    ] {
         assert!(detectors.contains(&detector), "{detector} in {detectors:?}");
     }
-    assert!(findings.iter().all(|finding| finding.incident_id == critical.incident_id));
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.incident_id == critical.incident_id)
+    );
     assert!(findings.iter().all(|finding| finding.incident_id.is_some()));
 }
 
@@ -77,13 +92,21 @@ fn nothing_is_critical_before_the_baseline_is_a_week_old() {
 
 #[test]
 fn reading_from_elsewhere_while_the_owner_goes_on_is_medium_within_twenty_calls() {
-    let reads = (0..20).map(|number| Call { status: 200, path: format!("/v1/orders/{number}"), ..thief(number) });
+    let reads = (0..20).map(|number| Call {
+        status: 200,
+        path: format!("/v1/orders/{number}"),
+        ..thief(number)
+    });
     let out = replay(POLICY, &with_owner(reads, true));
     assert_eq!(worst(&out.findings), Some(Severity::Medium));
     let finding = last_versions(&out.findings).pop().expect("one");
     assert_eq!(finding.detector, Detector::NewGeography);
     assert_eq!(finding.event_count, 20);
-    assert!(finding.summary.contains("two parties"), "{}", finding.summary);
+    assert!(
+        finding.summary.contains("two parties"),
+        "{}",
+        finding.summary
+    );
 }
 
 #[test]
@@ -98,5 +121,8 @@ fn a_move_to_another_country_is_one_low_finding() {
     let out = replay(POLICY, &with_owner(reads, false));
     let findings = last_versions(&out.findings);
     assert_eq!(findings.len(), 1, "{findings:#?}");
-    assert_eq!((findings[0].detector, findings[0].severity), (Detector::NewGeography, Severity::Low));
+    assert_eq!(
+        (findings[0].detector, findings[0].severity),
+        (Detector::NewGeography, Severity::Low)
+    );
 }

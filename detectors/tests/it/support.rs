@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tokenwatch_detectors::{DetectorSettings, Detections, DetectorsConfig, Engine};
+use tokenwatch_detectors::{Detections, DetectorSettings, DetectorsConfig, Engine};
 use tokenwatch_model::{
-    AccessEvent, Client, CountryCode, EventFlags, Finding, Format, Http, Origin, Outcome,
-    Severity, Timestamp, TokenId, TokenKind, TokenUse,
+    AccessEvent, Client, CountryCode, EventFlags, Finding, Format, Http, Origin, Outcome, Severity,
+    Timestamp, TokenId, TokenKind, TokenUse,
 };
 
 /// Monday, 2026-11-02, 00:00 UTC.
@@ -62,7 +62,9 @@ impl Call {
             }),
             client: Client {
                 ip: Some(self.ip.into()),
-                country: self.place.and_then(|(country, _)| CountryCode::parse(country)),
+                country: self
+                    .place
+                    .and_then(|(country, _)| CountryCode::parse(country)),
                 asn: self.place.map(|(_, asn)| asn),
                 user_agent: Some(self.agent.into()),
                 ..Client::default()

@@ -1,0 +1,113 @@
+//! Scenario folders: `tests/scenarios/<detector>/<case>/` with `events.ndjson` and the `findings.ndjson` that they must
+//! lead to, in their last versions. `config.toml` is what stands below `[detectors]`; `history.toml` describes a quiet
+//! past that is generated rather than written down. `TOKENWATCH_BLESS=1` writes the findings anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tokenwatch_detectors::{Detections, Engine};
+use tokenwatch_model::{AccessEvent, Detector, Timestamp};
+
+use crate::support::{last_versions, settings};
+
+/// A past in which the first event of the scenario is repeated.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct History {
+    days: i64,
+    every_s: i64,
+    until: String,
+}
+
+#[test]
+fn every_scenario_leads_to_its_findings() {
+    let bless = std::env::var_os("TOKENWATCH_BLESS").is_some();
+    let mut failed = Vec::new();
+    for detector in Detector::ALL {
+        let cases = folders(&root().join(detector.name()));
+        assert!(
+            cases.len() >= 3,
+            "{detector} has a true positive, a near miss and a late case"
+        );
+        for case in cases {
+            let got = findings_of(&case);
+            let path = case.join("findings.ndjson");
+            if bless {
+                fs::write(&path, &got).expect("write");
+            }
+            let want = fs::read_to_string(&path).expect("findings.ndjson");
+            if got != want {
+                failed.push(format!("{}\n got: {got}\nwant: {want}", case.display()));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn scenarios_find_what_their_folder_is_named_after_and_near_misses_do_not() {
+    for detector in Detector::ALL {
+        for case in folders(&root().join(detector.name())) {
+            let name = case
+                .file_name()
+                .expect("named")
+                .to_string_lossy()
+                .into_owned();
+            let found = findings_of(&case).contains(&format!("\"detector\":\"{detector}\""));
+            assert_eq!(found, !name.starts_with("near_miss"), "{}", case.display());
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(path)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn findings_of(case: &Path) -> String {
+    let config = fs::read_to_string(case.join("config.toml")).unwrap_or_default();
+    let text = fs::read_to_string(case.join("events.ndjson")).expect("events.ndjson");
+    let events: Vec<AccessEvent<'_>> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect();
+    let mut engine = Engine::new(settings(&config));
+    let mut out = Detections::default();
+    if let Ok(history) = fs::read_to_string(case.join("history.toml")) {
+        let history: History = toml::from_str(&history).expect("history.toml");
+        engine.process(&past(&history, &events[0]), &mut out);
+    }
+    engine.process(&events, &mut out);
+    engine.finish(&mut out);
+    last_versions(&out.findings)
+        .iter()
+        .fold(String::new(), |mut lines, finding| {
+            writeln!(lines, "{}", serde_json::to_string(finding).expect("JSON")).expect("a string");
+            lines
+        })
+}
+
+fn past<'a>(history: &History, like: &AccessEvent<'a>) -> Vec<AccessEvent<'a>> {
+    let until: Timestamp = history.until.parse().expect("a time");
+    let mut random = fastrand::Rng::with_seed(1);
+    let calls = history.days * 86_400 / history.every_s;
+    (0..calls)
+        .map(|number| {
+            let jitter = random.i64(0..history.every_s * 1_000_000);
+            let mut event = like.clone();
+            let back = (calls - number) * history.every_s * 1_000_000;
+            event.ts = Timestamp::from_micros(until.as_micros() - back + jitter);
+            event
+        })
+        .collect()
+}
