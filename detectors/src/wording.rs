@@ -205,13 +205,14 @@ fn scope(story: &ScopeStory, episode: &Episode, name: &str) -> String {
             _ => "; it failed",
         });
     } else {
-        text.push_str(&format!(
+        let counts = format!(
             "; {} such calls since {}, {} refused, {} SUCCEEDED",
             count(episode.event_count as f64),
             time(episode.first_event_at),
             count(episode.refused as f64),
             count(episode.succeeded as f64),
-        ));
+        );
+        text.push_str(&counts);
     }
     text.push_str(&sources(episode));
     text

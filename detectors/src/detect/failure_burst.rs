@@ -200,7 +200,7 @@ fn judge(
         kind,
         index,
         age,
-        window,
+        &window,
         (tier, blatant),
         settings,
     ))
@@ -243,7 +243,7 @@ fn hit(
     kind: FailureKind,
     index: usize,
     age: i64,
-    window: Window,
+    window: &Window,
     (tier, blatant): (Tier, bool),
     settings: &DetectorSettings,
 ) -> Hit {

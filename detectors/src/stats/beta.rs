@@ -27,6 +27,10 @@ pub(super) fn regularised(a: f64, b: f64, x: f64) -> f64 {
 }
 
 /// The continued fraction of DLMF 8.17.22.
+#[expect(
+    clippy::many_single_char_names,
+    reason = "the letters are those of the cited formula"
+)]
 fn fraction(a: f64, b: f64, x: f64) -> f64 {
     let away_from_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
     let mut c = 1.0;
