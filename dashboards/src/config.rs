@@ -83,8 +83,8 @@ impl Default for DashboardsConfig {
             public_url: String::new(),
             always_secure_cookie: false,
             trusted_proxies: Vec::new(),
-            session_lifetime: Duration::from_secs(12 * 3600),
-            session_idle: Duration::from_secs(3600),
+            session_lifetime: Duration::from_hours(12),
+            session_idle: Duration::from_hours(1),
             request_concurrency_limit: 64,
             request_timeout: Duration::from_secs(15),
             live_connections_limit: 200,
@@ -134,8 +134,8 @@ impl DashboardsConfig {
     }
 
     fn check_limits(&self, problems: &mut Problems) {
-        let month = Duration::from_secs(30 * 86_400);
-        let minute = Duration::from_secs(60);
+        let month = Duration::from_hours(30 * 24);
+        let minute = Duration::from_mins(1);
         if !(minute..=month).contains(&self.session_lifetime) {
             problems.add("session_lifetime", "must be between 1m and 30days");
         }
@@ -148,7 +148,7 @@ impl DashboardsConfig {
         if !(1..=10_000).contains(&self.request_concurrency_limit) {
             problems.add("request_concurrency_limit", "must be between 1 and 10000");
         }
-        if !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&self.request_timeout) {
+        if !(Duration::from_secs(1)..=Duration::from_mins(5)).contains(&self.request_timeout) {
             problems.add("request_timeout", "must be between 1s and 5m");
         }
         if !(1..=10_000).contains(&self.live_connections_limit) {
@@ -266,7 +266,7 @@ mod tests {
             listen: "somewhere".to_owned(),
             public_url: "ftp://x".to_owned(),
             trusted_proxies: vec!["10.0.0.0/8".to_owned(), "ten".to_owned()],
-            session_lifetime: Duration::from_secs(60),
+            session_lifetime: Duration::from_mins(1),
             session_idle: Duration::from_secs(61),
             request_concurrency_limit: 0,
             request_timeout: Duration::ZERO,

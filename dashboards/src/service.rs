@@ -43,7 +43,7 @@ pub(crate) async fn readyz(State(state): State<DashboardState>) -> Response {
     (status, Json(answer)).into_response()
 }
 
-/// Every metric of the process, as OpenMetrics text.
+/// Every metric of the process, as `OpenMetrics` text.
 pub(crate) async fn metrics(
     State(state): State<DashboardState>,
     headers: HeaderMap,

@@ -28,14 +28,14 @@ const ORDERS: [FindingOrder; 4] = [
     FindingOrder::MostRecent,
 ];
 /// How far back a list looks unless told: everything that is kept.
-const LIST_SPAN: Duration = Duration::from_secs(400 * 86_400);
+const LIST_SPAN: Duration = Duration::from_hours(400 * 24);
 /// What is drawn before a finding: as long again as it lasted, between three hours and three days.
-const BEFORE_LEAST: Duration = Duration::from_secs(3 * 3_600);
-const BEFORE_MOST: Duration = Duration::from_secs(3 * 86_400);
+const BEFORE_LEAST: Duration = Duration::from_hours(3);
+const BEFORE_MOST: Duration = Duration::from_hours(3 * 24);
 /// What is drawn behind it.
-const AFTER: Duration = Duration::from_secs(1_800);
+const AFTER: Duration = Duration::from_mins(30);
 /// The longest part of a finding that is drawn.
-const DRAWN_MOST: Duration = Duration::from_secs(14 * 86_400);
+const DRAWN_MOST: Duration = Duration::from_hours(14 * 24);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

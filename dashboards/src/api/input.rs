@@ -17,7 +17,7 @@ use crate::problem::ApiError;
 /// Longest text that is searched for.
 const SEARCH_CHARS_LIMIT: usize = 200;
 /// Longest range that one question covers: what the roll-ups are kept for.
-const RANGE_LIMIT: Duration = Duration::from_secs(400 * 86_400);
+const RANGE_LIMIT: Duration = Duration::from_hours(400 * 24);
 
 /// The query string.
 pub(super) struct Asked<T>(pub(super) T);
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn ranges_are_bounded_and_run_forward() {
         let now = Timestamp::from_secs(1_800_000_000);
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         let check =
             |from: &str, to: &str| range(Some(&from.to_owned()), Some(&to.to_owned()), hour, now);
         assert_eq!(check("", "").unwrap().length(), hour);

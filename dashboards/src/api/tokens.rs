@@ -26,8 +26,8 @@ const ORDERS: [TokenOrder; 3] = [
 /// Findings shown on a token's page.
 const FINDINGS_SHOWN: u32 = 50;
 /// What a token's page shows unless told.
-const DAY: Duration = Duration::from_secs(86_400);
-const MONTH: Duration = Duration::from_secs(30 * 86_400);
+const DAY: Duration = Duration::from_hours(24);
+const MONTH: Duration = Duration::from_hours(30 * 24);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -41,15 +41,14 @@ fn decide_origin(headers: &HeaderMap, public: Option<&str>) -> Result<(), &'stat
     let Some(origin) = text(ORIGIN) else {
         return Err("the Origin header is missing");
     };
-    let same = match public {
-        Some(public) => origin.eq_ignore_ascii_case(public),
-        None => {
-            let authority = origin
-                .strip_prefix("http://")
-                .or_else(|| origin.strip_prefix("https://"));
-            let host = text(HOST);
-            host.is_some() && authority == host
-        }
+    let same = if let Some(public) = public {
+        origin.eq_ignore_ascii_case(public)
+    } else {
+        let authority = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        let host = text(HOST);
+        host.is_some() && authority == host
     };
     if same {
         Ok(())

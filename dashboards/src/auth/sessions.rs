@@ -21,9 +21,9 @@ use crate::config::SessionLimits;
 /// Sessions in memory; at about 300 bytes each, 3 MB. Beyond, the one unused for longest is read from the store again.
 const CACHED_LIMIT: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
 /// How long memory answers before the store is asked whether a session or its user ended.
-const RECHECK_AFTER: Duration = Duration::from_secs(60);
+const RECHECK_AFTER: Duration = Duration::from_mins(1);
 /// How old the stored time of last use may get: a restart shortens the idle limit by this much at most.
-const PERSIST_USE_AFTER: Duration = Duration::from_secs(300);
+const PERSIST_USE_AFTER: Duration = Duration::from_mins(5);
 /// Random bytes of an id.
 const ID_BYTES: usize = 32;
 
@@ -265,8 +265,8 @@ mod tests {
     use super::*;
 
     const LIMITS: SessionLimits = SessionLimits {
-        lifetime: Duration::from_secs(12 * 3600),
-        idle: Duration::from_secs(3600),
+        lifetime: Duration::from_hours(12),
+        idle: Duration::from_hours(1),
     };
 
     fn at(secs: i64) -> Timestamp {

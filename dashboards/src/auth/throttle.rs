@@ -43,9 +43,9 @@ impl Throttle {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
         let filled = empty_at.get(key).map_or(now, |at| (*at).max(now)) + self.limit.refill;
         let size = self.limit.refill * self.limit.burst;
-        let fill = filled.since(now);
-        if fill > size {
-            return Err(fill - size);
+        let too_much = filled.since(now).saturating_sub(size);
+        if !too_much.is_zero() {
+            return Err(too_much);
         }
         empty_at.put(key.to_owned(), filled);
         Ok(())

@@ -67,7 +67,11 @@ impl Console {
     pub(crate) async fn open() -> Option<Self> {
         let engine = TestStore::open().await?;
         let store = engine.store.clone();
-        Some(Self::over(store, Some(engine), DashboardsConfig::default()))
+        Some(Self::over(
+            store,
+            Some(engine),
+            &DashboardsConfig::default(),
+        ))
     }
 
     /// Over a store that does not answer.
@@ -87,19 +91,19 @@ impl Console {
         )
         .await
         .unwrap();
-        Self::over(store, None, config)
+        Self::over(store, None, &config)
     }
 
     /// The same console after a restart: a new process over the same store, and the browser's cookie.
     pub(crate) fn restarted(&self) -> Self {
-        let mut next = Self::over(self.store.clone(), None, DashboardsConfig::default());
+        let mut next = Self::over(self.store.clone(), None, &DashboardsConfig::default());
         next.cookie.clone_from(&self.cookie);
         next.now
             .store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
         next
     }
 
-    fn over(store: Store, engine: Option<TestStore>, config: DashboardsConfig) -> Self {
+    fn over(store: Store, engine: Option<TestStore>, config: &DashboardsConfig) -> Self {
         let now = Arc::new(AtomicI64::new(NOON));
         let hand = Arc::clone(&now);
         let clock = Clock::new(move || Timestamp::from_secs(hand.load(Ordering::Relaxed)));

@@ -1,5 +1,7 @@
 //! The HTTP side as its clients see it: requests through the whole router, over a real ClickHouse where data matters.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod console;
 mod door;
 mod hostile;

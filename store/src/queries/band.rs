@@ -12,7 +12,7 @@ use tokenwatch_model::{ProfilePeak, Timestamp, TokenProfile};
 
 use super::TimeGrid;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 const DAY_SECS: i64 = 86_400;
 
 /// The band at one step.
@@ -181,9 +181,9 @@ mod tests {
         quiet.peaks.clear();
         let range = TimeRange {
             from: SATURDAY,
-            to: SATURDAY + Duration::from_secs(3_600),
+            to: SATURDAY + Duration::from_hours(1),
         };
-        let grid = TimeGrid::new(range, Duration::from_secs(3_600));
+        let grid = TimeGrid::new(range, Duration::from_hours(1));
         let point = baseline_band(&quiet, &grid)[0];
         assert!((point.high - (6.0 + 3.0 * 6f64.sqrt())).abs() < 1e-2);
     }

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_grid_covers_its_range_in_aligned_steps() {
-        let grid = TimeGrid::new(range(125, 301), Duration::from_secs(60));
+        let grid = TimeGrid::new(range(125, 301), Duration::from_mins(1));
         assert_eq!(grid.range, range(120, 360));
         let starts: Vec<_> = grid.starts().map(Timestamp::as_secs).collect();
         assert_eq!(starts, [120, 180, 240, 300]);
@@ -122,12 +122,9 @@ mod tests {
         let grid = TimeGrid::new(range(0, i64::MAX / 2_000_000), Duration::from_secs(1));
         assert_eq!(grid.len(), POINTS_LIMIT);
         assert_eq!(
-            TimeGrid::new(range(10, 10), Duration::from_secs(60)).len(),
+            TimeGrid::new(range(10, 10), Duration::from_mins(1)).len(),
             1
         );
-        assert_eq!(
-            TimeGrid::new(range(10, 0), Duration::from_secs(60)).len(),
-            1
-        );
+        assert_eq!(TimeGrid::new(range(10, 0), Duration::from_mins(1)).len(), 1);
     }
 }

@@ -12,8 +12,8 @@ use super::{Page, PageError, Queries, bounded, present};
 use crate::error::StoreError;
 use crate::rows::from_json;
 
-const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
-const WEEK: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+const WEEK: std::time::Duration = std::time::Duration::from_hours(7 * 24);
 
 /// Names from `tokens`, calls of the last 24 hours from the roll-ups, open findings; the rest depends on the order.
 const TOKENS: &str = "
