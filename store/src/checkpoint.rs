@@ -168,7 +168,8 @@ impl Store {
     }
 
     async fn token_states(&self, checkpoint: u64) -> Result<Vec<(TokenId, Vec<u8>)>, StoreError> {
-        let sql = "SELECT ?fields FROM token_profiles FINAL WHERE checkpoint <= ? AND forgotten = 0";
+        let sql =
+            "SELECT ?fields FROM token_profiles FINAL WHERE checkpoint <= ? AND forgotten = 0";
         let query = self.client().query(sql).bind(checkpoint);
         let mut cursor = query.fetch::<TokenStateRow>()?;
         let mut tokens = Vec::new();

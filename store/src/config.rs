@@ -120,7 +120,7 @@ impl Default for StoreConfig {
             user: String::new(),
             password_env: String::new(),
             password_file: String::new(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             retention: RetentionConfig::default(),
             embedded: EmbeddedConfig::default(),
         }
@@ -195,14 +195,18 @@ impl StoreConfig {
             ("password_file", &self.password_file),
         ] {
             if !value.is_empty() {
-                problems.add(key, "the embedded engine has no users; set url, or remove this");
+                problems.add(
+                    key,
+                    "the embedded engine has no users; set url, or remove this",
+                );
             }
         }
         let embedded = &self.embedded;
         if embedded.path.as_os_str().is_empty() {
             problems.add("embedded.path", "must name a folder");
         }
-        let memory_limit = (embedded.memory_limit > ByteSize::b(0)).then_some(embedded.memory_limit);
+        let memory_limit =
+            (embedded.memory_limit > ByteSize::b(0)).then_some(embedded.memory_limit);
         if memory_limit.is_some_and(|limit| limit < LEAST_MEMORY) {
             problems.add("embedded.memory_limit", "must be 0 or at least 512 MiB");
         }
@@ -280,7 +284,10 @@ mod tests {
     }
 
     fn problems_of(config: &StoreConfig) -> Vec<String> {
-        let problems = config.validate("store", &NoSecrets).err().unwrap_or_default();
+        let problems = config
+            .validate("store", &NoSecrets)
+            .err()
+            .unwrap_or_default();
         problems.into_iter().map(|problem| problem.path).collect()
     }
 
@@ -307,7 +314,12 @@ mod tests {
         };
         assert_eq!(
             problems_of(&config),
-            ["store.database", "store.retention.events", "store.url", "store.password_env"]
+            [
+                "store.database",
+                "store.retention.events",
+                "store.url",
+                "store.password_env"
+            ]
         );
     }
 

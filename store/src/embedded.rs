@@ -26,25 +26,23 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::options::{
-    FAILED_LINE, IN_USE_LINE, PASSWORD_VARIABLE, READY_LINE, lock_file,
-};
+use self::options::{FAILED_LINE, IN_USE_LINE, PASSWORD_VARIABLE, READY_LINE, lock_file};
 use crate::config::EmbeddedSettings;
 use crate::error::StoreError;
 use crate::metrics::StoreMetrics;
 use crate::state::StateKeeper;
 
 pub use child::run_embedded_server;
-pub use options::EmbeddedServerOptions;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use library::find as find_library;
+pub use options::EmbeddedServerOptions;
 pub(crate) use options::USER;
 
 /// The subcommand of our binary that calls [`run_embedded_server`].
 const SUBCOMMAND: &str = "embedded-clickhouse";
 /// From the start to the first line: it takes 0.2 s on an empty folder, longer with many parts or while the engine of
 /// a killed process still holds the lock (20 s).
-const START_PATIENCE: Duration = Duration::from_secs(120);
+const START_PATIENCE: Duration = Duration::from_mins(2);
 /// From the end of its stdin to its own end; it gives itself 5 s.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -120,17 +118,18 @@ impl Supervisor {
     ) -> Result<Self, StoreError> {
         let library =
             library::find(settings.library.as_deref()).map_err(StoreError::EngineStart)?;
-        let (program, arguments) = match &settings.command {
-            Some((program, arguments)) => (program.clone(), arguments.clone()),
-            None => {
-                let program = std::env::current_exe()
-                    .map_err(|error| StoreError::EngineStart(error.to_string()))?;
-                (program, vec![SUBCOMMAND.to_owned()])
-            }
+        let (program, arguments) = if let Some(command) = &settings.command {
+            command.clone()
+        } else {
+            let program = std::env::current_exe()
+                .map_err(|error| StoreError::EngineStart(error.to_string()))?;
+            (program, vec![SUBCOMMAND.to_owned()])
         };
         let path = std::path::absolute(&settings.path)
             .map_err(|error| StoreError::EngineStart(error.to_string()))?;
-        let memory_limit = settings.memory_limit.map_or_else(default_memory, |limit| limit.0);
+        let memory_limit = settings
+            .memory_limit
+            .map_or_else(default_memory, |limit| limit.0);
         Ok(Self {
             program,
             arguments,
@@ -181,7 +180,8 @@ impl Supervisor {
                 () = self.cancel.cancelled() => return stop(running).await,
             };
             let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-            self.state.down(&format!("the embedded ClickHouse ended: {how}"));
+            self.state
+                .down(&format!("the embedded ClickHouse ended: {how}"));
             self.metrics.engine_restarted();
             match self.relaunch().await {
                 Some(next) => running = next,

@@ -30,7 +30,9 @@ pub enum StoreError {
         detail: String,
     },
     /// The schema was written by a newer version.
-    #[error("the database has schema {found}, newer than this version knows ({known}): update tokenwatch")]
+    #[error(
+        "the database has schema {found}, newer than this version knows ({known}): update tokenwatch"
+    )]
     NewerSchema {
         /// The newest migration in the database.
         found: u32,
@@ -136,12 +138,18 @@ mod tests {
     #[test]
     fn what_may_pass_is_tried_again_and_what_cannot_is_not() {
         check("Code: 60. DB::Exception: Unknown table", None);
-        check("Code: 516. DB::Exception: default: Authentication failed", None);
+        check(
+            "Code: 516. DB::Exception: default: Authentication failed",
+            None,
+        );
         check(
             "Code: 241. DB::Exception: Memory limit (total) exceeded",
             Some(RetryReason::Memory),
         );
-        check("Code: 252. DB::Exception: Too many parts", Some(RetryReason::Busy));
+        check(
+            "Code: 252. DB::Exception: Too many parts",
+            Some(RetryReason::Busy),
+        );
         check("503 Service Unavailable", Some(RetryReason::Busy));
     }
 }

@@ -101,7 +101,8 @@ impl Store {
             insert.write(row).await?;
         }
         insert.end().await?;
-        self.metrics().inserted(table, rows.len(), started.elapsed());
+        self.metrics()
+            .inserted(table, rows.len(), started.elapsed());
         Ok(())
     }
 

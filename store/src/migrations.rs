@@ -30,7 +30,9 @@ pub(crate) async fn migrate(store: &Store) -> Result<(), StoreError> {
     store
         .until_done(|| async { create_database(store).await })
         .await?;
-    let done = store.until_done(|| async { steps_done(store).await }).await?;
+    let done = store
+        .until_done(|| async { steps_done(store).await })
+        .await?;
     let known = MIGRATIONS.last().map_or(0, |(version, _)| *version);
     let found = done.iter().map(|step| step.version).max().unwrap_or(0);
     if found > known {

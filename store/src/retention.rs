@@ -39,7 +39,9 @@ pub(crate) async fn apply(store: &Store) -> Result<(), StoreError> {
         if definition.is_some_and(|row| row.create_table_query.contains(&format!("TTL {ttl}"))) {
             continue;
         }
-        let sql = format!("ALTER TABLE {table} MODIFY TTL {ttl} SETTINGS materialize_ttl_after_modify = 0");
+        let sql = format!(
+            "ALTER TABLE {table} MODIFY TTL {ttl} SETTINGS materialize_ttl_after_modify = 0"
+        );
         store
             .until_done(|| async { Ok(store.client().query_raw(&sql).execute().await?) })
             .await?;
@@ -49,7 +51,8 @@ pub(crate) async fn apply(store: &Store) -> Result<(), StoreError> {
 }
 
 async fn definitions(store: &Store) -> Result<Vec<TableRow>, StoreError> {
-    let sql = "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()";
+    let sql =
+        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()";
     Ok(store.client().query_raw(sql).fetch_all().await?)
 }
 

@@ -14,7 +14,7 @@ use tokenwatch_model::Timestamp;
 use crate::error::StoreError;
 use crate::store::Store;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 const REPAIR_ROLLUP: &str = "
 INSERT INTO rollup_minute

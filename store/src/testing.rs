@@ -103,7 +103,9 @@ impl TestStore {
 pub fn settings_in(folder: &TempDir) -> Option<StoreSettings> {
     static DATABASES: AtomicU32 = AtomicU32::new(0);
     let config = StoreConfig::default();
-    let mut settings = config.validate("store", &NoSecrets).expect("the defaults are valid");
+    let mut settings = config
+        .validate("store", &NoSecrets)
+        .expect("the defaults are valid");
     settings.database = format!(
         "tokenwatch_test_{}_{}",
         std::process::id(),

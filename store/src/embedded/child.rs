@@ -155,7 +155,10 @@ fn watch_stdin(cancel: CancellationToken) {
 fn report(line: &str) {
     let mut stdout = io::stdout().lock();
     // A parent that does not read any more is gone, and then so are we.
-    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+    if writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .is_err()
+    {
         ffi::exit_now(1);
     }
 }

@@ -163,12 +163,7 @@ impl Connection {
         }
     }
 
-    fn start(
-        &mut self,
-        sql: &str,
-        format: &str,
-        params: &[(String, String)],
-    ) -> Handle {
+    fn start(&mut self, sql: &str, format: &str, params: &[(String, String)]) -> Handle {
         let names: Vec<_> = params.iter().map(|(name, _)| name.as_ptr()).collect();
         let name_lengths: Vec<_> = params.iter().map(|(name, _)| name.len()).collect();
         let values: Vec<_> = params.iter().map(|(_, value)| value.as_ptr()).collect();

@@ -32,7 +32,10 @@ impl From<io::Error> for FolderError {
 
 /// Creates the folder if need be and takes its lock, which is held as long as the file is open.
 pub(crate) fn open(folder: &Path) -> Result<File, FolderError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     // Also when somebody else made it: it holds whose token did what.
     fs::set_permissions(folder, Permissions::from_mode(0o700))?;
     let mut lock = OpenOptions::new()

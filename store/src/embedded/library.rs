@@ -16,7 +16,10 @@ pub(crate) fn find(configured: Option<&Path>) -> Result<PathBuf, String> {
     };
     let found = places.iter().find(|path| path.is_file());
     found.cloned().ok_or_else(|| {
-        let places: Vec<_> = places.iter().map(|path| path.display().to_string()).collect();
+        let places: Vec<_> = places
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         format!(
             "{FILE} is not at {}: run `make fetch`, or set store.embedded.library",
             places.join(", ")

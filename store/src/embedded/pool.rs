@@ -2,7 +2,7 @@
 //!
 //! The engine's calls block, so a statement runs on a blocking thread; an insert's rows come to it through a bounded
 //! channel. A result is made whole before it is sent, within the engine's memory limit: the library's streaming
-//! `SELECT` leaves pointers to one call's thread behind for the next, which crashes.
+//! `SELECT` keeps one call's thread state for the next and complains when that comes from another thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task;
 
 use super::ffi::Connection;
-use super::request::{Statement, set_statement};
+use super::request::{Statement, header_of, set_statement};
 
 /// The connections.
 #[derive(Clone)]
@@ -59,6 +59,9 @@ impl Pool {
     pub(crate) async fn run(&self, statement: Statement) -> Result<Bytes, String> {
         self.with_session(statement, |connection, statement| {
             let result = connection.query(&statement.sql, &statement.format, &statement.params)?;
+            if result.bytes().is_empty() && statement.needs_header() {
+                return empty_result(connection, statement);
+            }
             Ok(Bytes::copy_from_slice(result.bytes()))
         })
         .await
@@ -113,6 +116,9 @@ impl Pool {
         let result = session
             .prepare(statement)
             .and_then(|()| work(&mut session.connection, statement));
+        if result.is_err() {
+            session.flush();
+        }
         let restored = session.restore(statement);
         self.sessions().push(session);
         drop(permit);
@@ -129,7 +135,8 @@ impl Session {
     fn prepare(&mut self, statement: &Statement) -> Result<(), String> {
         if self.database != statement.database {
             let name = statement.database.replace('`', "");
-            self.connection.query(&format!("USE `{name}`"), "Null", &[])?;
+            self.connection
+                .query(&format!("USE `{name}`"), "Null", &[])?;
             self.database.clone_from(&statement.database);
         }
         if !statement.settings.is_empty() {
@@ -139,6 +146,12 @@ impl Session {
         Ok(())
     }
 
+    /// Throws away what a failed statement had written before it failed: the library would put it in front of the
+    /// next one's result.
+    fn flush(&mut self) {
+        drop(self.connection.query("SELECT 1", "Null", &[]));
+    }
+
     fn restore(&mut self, statement: &Statement) -> Result<(), String> {
         if !statement.settings.is_empty() {
             let sql = set_statement(&statement.settings, true);
@@ -146,4 +159,14 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The header of a result without rows, which the library leaves out where a server sends it.
+fn empty_result(connection: &mut Connection, statement: &Statement) -> Result<Bytes, String> {
+    let sql = format!(
+        "DESCRIBE TABLE ({})",
+        statement.sql.trim().trim_end_matches(';')
+    );
+    let columns = connection.query(&sql, "RowBinary", &statement.params)?;
+    Ok(header_of(columns.bytes())?.into())
 }

@@ -22,6 +22,8 @@ const NOT_SETTINGS: [&str; 14] = [
     "buffer_size",
     "enable_http_compression",
 ];
+/// Name, type, and five more that `DESCRIBE TABLE` tells of a column.
+const DESCRIBED_FIELDS: usize = 7;
 /// What ClickHouse answers in, if nobody says.
 const DEFAULT_FORMAT: &str = "TabSeparated";
 /// A statement and what goes with it.
@@ -41,6 +43,15 @@ pub(crate) enum Kind {
     Insert { sql: String, format: String },
     /// Anything else.
     Other,
+}
+
+impl Statement {
+    /// Whether a result of this statement starts with a header, also when it has no rows.
+    pub(crate) fn needs_header(&self) -> bool {
+        let word = first_word(self.sql.trim());
+        self.format == "RowBinaryWithNamesAndTypes"
+            && (word.eq_ignore_ascii_case("SELECT") || word.eq_ignore_ascii_case("WITH"))
+    }
 }
 
 /// The URL's part of a request.
@@ -97,7 +108,9 @@ pub(crate) fn read_form(
     let text = String::from_utf8_lossy(body);
     let delimiter = format!("\r\n--{boundary}");
     let first = format!("--{boundary}");
-    let rest = text.strip_prefix(&first).ok_or("the form does not start with its boundary")?;
+    let rest = text
+        .strip_prefix(&first)
+        .ok_or("the form does not start with its boundary")?;
     for field in rest.split(&delimiter) {
         let Some(field) = field.strip_prefix("\r\n") else {
             break;
@@ -150,13 +163,67 @@ pub(crate) fn set_statement(settings: &[(String, String)], back: bool) -> String
     format!("SET {}", assignments.join(", "))
 }
 
+/// The header of `RowBinaryWithNamesAndTypes` from the answer to `DESCRIBE TABLE` in `RowBinary`.
+pub(crate) fn header_of(described: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut names, mut types) = (Vec::new(), Vec::new());
+    let mut count = 0;
+    let mut rest = described;
+    while !rest.is_empty() {
+        for field in 0..DESCRIBED_FIELDS {
+            let text = take_text(&mut rest).ok_or("the description of a result is cut short")?;
+            match field {
+                0 => put_text(&mut names, text),
+                1 => put_text(&mut types, text),
+                _ => {}
+            }
+        }
+        count += 1;
+    }
+    let mut header = Vec::with_capacity(names.len() + types.len() + 2);
+    put_number(&mut header, count);
+    header.extend(names);
+    header.extend(types);
+    Ok(header)
+}
+
+/// Takes a length and so many bytes off the front.
+fn take_text<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let mut length = 0;
+    for shift in (0..usize::BITS).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        length |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(text)
+}
+
+fn put_text(buffer: &mut Vec<u8>, text: &[u8]) {
+    put_number(buffer, text.len());
+    buffer.extend_from_slice(text);
+}
+
+fn put_number(buffer: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        buffer.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    buffer.push(number as u8);
+}
+
 fn add_setting(statement: &mut Statement, name: &str, value: String) -> Result<(), String> {
     let (list, name) = match name.strip_prefix("param_") {
         Some(name) => (&mut statement.params, name),
         None => (&mut statement.settings, name),
     };
     if !is_name(name) {
-        return Err(format!("{name:?} is not the name of a setting or parameter"));
+        return Err(format!(
+            "{name:?} is not the name of a setting or parameter"
+        ));
     }
     list.push((name.to_owned(), value));
     Ok(())
@@ -169,7 +236,9 @@ fn is_name(text: &str) -> bool {
 /// The first word, past comments' and brackets' start.
 fn first_word(sql: &str) -> &str {
     let sql = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
-    sql.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("")
+    sql.split(|c: char| !c.is_ascii_alphabetic())
+        .next()
+        .unwrap_or("")
 }
 
 fn escape(value: &str) -> Cow<'_, str> {
@@ -205,8 +274,25 @@ mod tests {
         let part = part.unwrap();
         assert_eq!(part.sql.as_deref(), Some("SELECT 1"));
         assert_eq!(part.statement.database, "d");
-        assert_eq!(part.statement.settings, [("max_threads".into(), "3".into())]);
+        assert_eq!(
+            part.statement.settings,
+            [("max_threads".into(), "3".into())]
+        );
         assert_eq!(part.statement.params, [("x".into(), "a'b".into())]);
+    }
+
+    #[test]
+    fn a_header_is_made_from_a_description() {
+        let described = b"\x06number\x06UInt64\0\0\0\0\0";
+        let header = header_of(described).unwrap();
+        assert_eq!(header, b"\x01\x06number\x06UInt64");
+        assert!(header_of(&described[..9]).is_err());
+        let mut long = Vec::new();
+        put_text(&mut long, &[b'x'; 300]);
+        assert_eq!(
+            take_text(&mut long.as_slice()),
+            Some([b'x'; 300].as_slice())
+        );
     }
 
     #[test]
@@ -221,7 +307,12 @@ mod tests {
         let mut statement = url_part("/").unwrap().statement;
         let body = "--B\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT {a:String}\r\n\
                     --B\r\nContent-Disposition: form-data; name=\"param_a\"\r\n\r\nx\r\ny\r\n--B--\r\n";
-        read_form(&mut statement, "multipart/form-data; boundary=B", body.as_bytes()).unwrap();
+        read_form(
+            &mut statement,
+            "multipart/form-data; boundary=B",
+            body.as_bytes(),
+        )
+        .unwrap();
         assert_eq!(statement.sql, "SELECT {a:String}");
         assert_eq!(statement.params, [("a".into(), "x\r\ny".into())]);
     }

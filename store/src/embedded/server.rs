@@ -27,7 +27,8 @@ const PIECES_UNDER_WAY: usize = 8;
 /// Connections of clients; ours keeps a handful.
 const CLIENTS_LIMIT: usize = 256;
 /// What ClickHouse says to strangers.
-const AUTHENTICATION_FAILED: &str = "Code: 516. DB::Exception: tokenwatch: Authentication failed. (AUTHENTICATION_FAILED)";
+const AUTHENTICATION_FAILED: &str =
+    "Code: 516. DB::Exception: tokenwatch: Authentication failed. (AUTHENTICATION_FAILED)";
 
 type Body = Full<Bytes>;
 
@@ -55,8 +56,8 @@ pub(crate) async fn serve(listener: TcpListener, service: Service, cancel: Cance
         let service = service.clone();
         clients.spawn(async move {
             let handler = service_fn(move |request| answer(service.clone(), request));
-            let connection =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), handler);
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), handler);
             // A client that breaks off is the client's business.
             drop(connection.await);
             drop(place);
@@ -77,7 +78,10 @@ async fn answer(
 
 async fn respond(service: &Service, request: Request<Incoming>) -> Result<Response<Body>, String> {
     let (parts, body) = request.into_parts();
-    if parts.method == Method::GET && matches!(parts.uri.path(), "/" | "/ping") && parts.uri.query().is_none() {
+    if parts.method == Method::GET
+        && matches!(parts.uri.path(), "/" | "/ping")
+        && parts.uri.query().is_none()
+    {
         return Ok(Response::new(whole("Ok.\n".into())));
     }
     let UrlPart {
@@ -147,9 +151,10 @@ fn is_authentic(
         let value = header("authorization")?;
         let encoded = value.strip_prefix("Basic ")?.trim().as_bytes();
         let decoded = data_encoding::BASE64.decode(encoded).ok()?;
-        let (user, password) = String::from_utf8(decoded).ok()?.split_once(':').map(
-            |(user, password)| (user.to_owned(), password.to_owned()),
-        )?;
+        let (user, password) = String::from_utf8(decoded)
+            .ok()?
+            .split_once(':')
+            .map(|(user, password)| (user.to_owned(), password.to_owned()))?;
         Some((user, password))
     };
     let given = match (header("x-clickhouse-user"), header("x-clickhouse-key")) {
@@ -180,7 +185,9 @@ fn error_response(error: &str) -> Response<Body> {
     if let Ok(code) = HeaderValue::from_str(&code)
         && !code.is_empty()
     {
-        response.headers_mut().insert("x-clickhouse-exception-code", code);
+        response
+            .headers_mut()
+            .insert("x-clickhouse-exception-code", code);
     }
     response
 }

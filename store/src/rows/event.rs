@@ -119,7 +119,11 @@ impl<'a> EventRow<'a> {
                 credential_id: owned(self.credential_id),
                 instance: owned(self.instance),
                 consumer: owned(self.consumer),
-                scopes: self.scopes.iter().filter_map(|scope| owned(scope)).collect(),
+                scopes: self
+                    .scopes
+                    .iter()
+                    .filter_map(|scope| owned(scope))
+                    .collect(),
                 fingerprint: self.fingerprint,
             }),
             client: Client {

@@ -132,7 +132,7 @@ impl ResponseRow {
 }
 
 /// The number of a value in its column's `Enum8`.
-fn number<T: PartialEq>(values: &[T], wanted: T) -> i8 {
+fn number<T: Copy + PartialEq>(values: &[T], wanted: T) -> i8 {
     let index = values.iter().position(|value| *value == wanted);
     index.expect("the list holds every value") as i8
 }

@@ -22,18 +22,22 @@ fn is_embedded(settings: &StoreSettings) -> bool {
 /// The engine's process, which its lock file names.
 fn engine_process(test: &TestStore) -> String {
     let lock = test.folder.path().join("clickhouse/lock");
-    let text = std::fs::read_to_string(lock).unwrap();
-    text.trim().trim_start_matches("process ").to_owned()
+    let holder = std::fs::read_to_string(lock).unwrap();
+    holder.trim().trim_start_matches("process ").to_owned()
 }
 
 fn kill(process: &str) {
-    let status = std::process::Command::new("kill").args(["-9", process]).status();
+    let status = std::process::Command::new("kill")
+        .args(["-9", process])
+        .status();
     assert!(status.unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_killed_amid_inserts_loses_and_doubles_nothing() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     if !is_embedded(&test.settings) {
         return;
     }
@@ -61,7 +65,9 @@ async fn an_engine_killed_amid_inserts_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_the_engine_was_killed_and_opened_again() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     if !is_embedded(&test.settings) {
         return;
     }
@@ -78,7 +84,9 @@ async fn what_was_acknowledged_is_there_after_the_engine_was_killed_and_opened_a
 
 #[tokio::test]
 async fn state_says_when_the_engine_is_down_and_up_again() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     if !is_embedded(&test.settings) {
         return;
     }
@@ -93,7 +101,9 @@ async fn state_says_when_the_engine_is_down_and_up_again() {
 
 #[tokio::test]
 async fn two_processes_never_open_one_folder() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     if !is_embedded(&test.settings) {
         return;
     }
@@ -107,25 +117,36 @@ async fn two_processes_never_open_one_folder() {
     );
     let error = second.await.unwrap_err();
     assert!(matches!(error, StoreError::FolderInUse { .. }), "{error}");
-    assert!(error.to_string().contains(&engine_process(&test)), "{error}");
+    assert!(
+        error.to_string().contains(&engine_process(&test)),
+        "{error}"
+    );
     test.close().await;
 }
 
 #[tokio::test]
 async fn strangers_are_not_answered() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     if !is_embedded(&test.settings) {
         return;
     }
     let client = test.client().clone().with_password("wrong");
-    let error = client.query("SELECT 1").fetch_one::<u8>().await.unwrap_err();
+    let error = client
+        .query("SELECT 1")
+        .fetch_one::<u8>()
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("516"), "{error}");
     test.close().await;
 }
 
 #[tokio::test]
 async fn the_engine_ends_with_the_store() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     if !is_embedded(&test.settings) {
         return;
     }

@@ -15,7 +15,8 @@ pub(crate) const TOPIC: &str = "gateway.access";
 
 pub(crate) fn event(offset: i64) -> AccessEvent<'static> {
     AccessEvent {
-        ts: Timestamp::from_secs(NOW_SECS - 100_000) + std::time::Duration::from_millis(offset as u64),
+        ts: Timestamp::from_secs(NOW_SECS - 100_000)
+            + std::time::Duration::from_millis(offset as u64),
         format: Format::Kong,
         request_id: Some(format!("request-{offset}").into()),
         token: Some(TokenUse {
@@ -49,7 +50,11 @@ pub(crate) fn event(offset: i64) -> AccessEvent<'static> {
             latency_ms: Some(34.125),
         },
         tls: None,
-        outcome: if offset % 10 == 0 { Outcome::Denied } else { Outcome::Ok },
+        outcome: if offset % 10 == 0 {
+            Outcome::Denied
+        } else {
+            Outcome::Ok
+        },
         flags: flags(),
         origin: origin(offset),
     }

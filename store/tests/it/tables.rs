@@ -16,21 +16,34 @@ use crate::fixtures::{NOW_SECS, count, finding, token};
 
 #[tokio::test]
 async fn the_highest_revision_of_a_finding_is_the_finding() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     for revision in [2, 1, 2] {
-        test.store.insert_findings(&[finding(revision)]).await.unwrap();
+        test.store
+            .insert_findings(&[finding(revision)])
+            .await
+            .unwrap();
     }
     let sql = "SELECT ?fields FROM findings FINAL";
-    let rows = test.client().query(sql).fetch_all::<FindingRow>().await.unwrap();
+    let rows = test
+        .client()
+        .query(sql)
+        .fetch_all::<FindingRow>()
+        .await
+        .unwrap();
     assert_eq!(rows, [FindingRow::of(&finding(2))]);
-    let sql = "SELECT count() AS x FROM findings FINAL WHERE severity >= 'medium' AND status = 'open'";
+    let sql =
+        "SELECT count() AS x FROM findings FINAL WHERE severity >= 'medium' AND status = 'open'";
     assert_eq!(count(&test, sql).await, 1);
     test.close().await;
 }
 
 #[tokio::test]
 async fn a_signal_that_is_sent_twice_is_one() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     let finding = finding(1);
     let signal = Signal {
         ts: Timestamp::from_secs(NOW_SECS),
@@ -43,17 +56,27 @@ async fn a_signal_that_is_sent_twice_is_one() {
         finding_id: Some(finding.id),
     };
     for _ in 0..2 {
-        test.store.insert_signals(std::slice::from_ref(&signal)).await.unwrap();
+        test.store
+            .insert_signals(std::slice::from_ref(&signal))
+            .await
+            .unwrap();
     }
     let sql = "SELECT ?fields FROM signals FINAL";
-    let rows = test.client().query(sql).fetch_all::<SignalRow>().await.unwrap();
+    let rows = test
+        .client()
+        .query(sql)
+        .fetch_all::<SignalRow>()
+        .await
+        .unwrap();
     assert_eq!(rows, [SignalRow::of(&signal)]);
     test.close().await;
 }
 
 #[tokio::test]
 async fn the_ledger_and_the_journal_read_back() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     let at = Timestamp::from_secs(NOW_SECS);
     let notification = Notification {
         id: "msg_1".to_owned(),
@@ -78,23 +101,39 @@ async fn the_ledger_and_the_journal_read_back() {
         reason: String::new(),
     };
     for _ in 0..2 {
-        test.store.insert_notifications(std::slice::from_ref(&notification)).await.unwrap();
-        test.store.insert_responses(std::slice::from_ref(&response)).await.unwrap();
+        test.store
+            .insert_notifications(std::slice::from_ref(&notification))
+            .await
+            .unwrap();
+        test.store
+            .insert_responses(std::slice::from_ref(&response))
+            .await
+            .unwrap();
     }
-    let query = test.client().query("SELECT ?fields FROM notifications FINAL");
+    let query = test
+        .client()
+        .query("SELECT ?fields FROM notifications FINAL");
     let rows = query.fetch_all::<NotificationRow>().await.unwrap();
-    let rows: Vec<_> = rows.into_iter().map(|row| row.into_notification().unwrap()).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| row.into_notification().unwrap())
+        .collect();
     assert_eq!(rows, [notification]);
     let query = test.client().query("SELECT ?fields FROM responses FINAL");
     let rows = query.fetch_all::<ResponseRow>().await.unwrap();
-    let rows: Vec<_> = rows.into_iter().map(|row| row.into_response().unwrap()).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| row.into_response().unwrap())
+        .collect();
     assert_eq!(rows, [response]);
     test.close().await;
 }
 
 #[tokio::test]
 async fn what_people_write_reads_back() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     let at = NOW_SECS * 1_000_000;
     let verdict = VerdictRow {
         finding_id: "fnd_1".into(),
@@ -126,25 +165,47 @@ async fn what_people_write_reads_back() {
         created_at: at,
         version: 1,
     };
-    test.store.insert_verdicts(std::slice::from_ref(&verdict)).await.unwrap();
-    test.store.insert_silences(std::slice::from_ref(&silence)).await.unwrap();
-    test.store.insert_audit(std::slice::from_ref(&audit)).await.unwrap();
-    test.store.insert_users(std::slice::from_ref(&user)).await.unwrap();
+    test.store
+        .insert_verdicts(std::slice::from_ref(&verdict))
+        .await
+        .unwrap();
+    test.store
+        .insert_silences(std::slice::from_ref(&silence))
+        .await
+        .unwrap();
+    test.store
+        .insert_audit(std::slice::from_ref(&audit))
+        .await
+        .unwrap();
+    test.store
+        .insert_users(std::slice::from_ref(&user))
+        .await
+        .unwrap();
     let client = test.client();
-    let rows = client.query("SELECT ?fields FROM verdicts").fetch_all::<VerdictRow>();
+    let rows = client
+        .query("SELECT ?fields FROM verdicts")
+        .fetch_all::<VerdictRow>();
     assert_eq!(rows.await.unwrap(), [verdict]);
-    let rows = client.query("SELECT ?fields FROM silences").fetch_all::<SilenceRow>();
+    let rows = client
+        .query("SELECT ?fields FROM silences")
+        .fetch_all::<SilenceRow>();
     assert_eq!(rows.await.unwrap(), [silence]);
-    let rows = client.query("SELECT ?fields FROM audit").fetch_all::<AuditRow>();
+    let rows = client
+        .query("SELECT ?fields FROM audit")
+        .fetch_all::<AuditRow>();
     assert_eq!(rows.await.unwrap(), [audit]);
-    let rows = client.query("SELECT ?fields FROM users").fetch_all::<UserRow>();
+    let rows = client
+        .query("SELECT ?fields FROM users")
+        .fetch_all::<UserRow>();
     assert_eq!(rows.await.unwrap(), [user]);
     test.close().await;
 }
 
 #[tokio::test]
 async fn migrating_again_changes_nothing_and_a_newer_schema_is_refused() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     let steps = "SELECT count() AS x FROM schema_migrations";
     let before = count(&test, steps).await;
     test.store.migrate().await.unwrap();
@@ -152,13 +213,18 @@ async fn migrating_again_changes_nothing_and_a_newer_schema_is_refused() {
     let newer = "INSERT INTO schema_migrations (version, step) VALUES (4000, 0)";
     test.client().query(newer).execute().await.unwrap();
     let error = test.store.migrate().await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 4000, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::NewerSchema { found: 4000, .. }),
+        "{error}"
+    );
     test.close().await;
 }
 
 #[tokio::test]
 async fn a_migration_that_was_killed_half_way_goes_on() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     for sql in [
         "DROP TABLE verdicts",
         "ALTER TABLE schema_migrations DELETE WHERE step >= 3 SETTINGS mutations_sync = 1",
@@ -172,7 +238,9 @@ async fn a_migration_that_was_killed_half_way_goes_on() {
 
 #[tokio::test]
 async fn retention_follows_the_settings() {
-    let Some(test) = TestStore::open().await else { return };
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
     let (mut settings, folder) = test.close().await;
     settings.retention.events = Duration::from_hours(24 * 7);
     settings.retention.findings = Duration::from_hours(25);
@@ -185,7 +253,10 @@ async fn retention_follows_the_settings() {
     };
     let events = ttl("events", "TTL toDateTime(ts) + toIntervalDay(7)");
     assert_eq!(count(&test, &events).await, 1);
-    let findings = ttl("findings", "TTL toDateTime(last_event_at) + toIntervalSecond(90000)");
+    let findings = ttl(
+        "findings",
+        "TTL toDateTime(last_event_at) + toIntervalSecond(90000)",
+    );
     assert_eq!(count(&test, &findings).await, 1);
     test.close().await;
 }
