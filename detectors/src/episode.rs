@@ -29,7 +29,7 @@ pub(crate) struct Episode {
     #[serde(with = "micros")]
     pub(crate) first_event_at: Timestamp,
     #[serde(with = "micros")]
-    last_event_at: Timestamp,
+    pub(crate) last_event_at: Timestamp,
     #[serde(with = "micros")]
     detected_at: Timestamp,
     /// When it was opened, or taken up again.

@@ -47,24 +47,39 @@ pub(crate) fn span(seconds: i64) -> String {
     }
 }
 
-/// A time of day in UTC, with its date where the window is long.
-fn time(at: Timestamp) -> String {
+/// A time of day in UTC, with its date if the episode went on into another day.
+fn time(at: Timestamp, episode: &Episode) -> String {
     let text = at.to_string();
+    let last = episode.last_event_at.to_string();
     // 2026-11-22T06:40:00.123Z
     match (text.get(..10), text.get(11..19)) {
+        (Some(date), Some(time)) if last.starts_with(date) => format!("{time} UTC"),
         (Some(date), Some(time)) => format!("{date} {time} UTC"),
         _ => text,
     }
 }
 
-/// A token's name: `Token 5cbc of acme`.
+/// A token's name, its owner first: `A token of acme (5cbc6a9e…)`.
 pub(crate) fn token(id: TokenId, credential_id: Option<&str>, consumer: Option<&str>) -> String {
     match (credential_id, consumer) {
-        (Some(credential), Some(consumer)) => format!("Token {credential} of {consumer}"),
-        (Some(credential), None) => format!("Token {credential}"),
-        (None, Some(consumer)) => format!("A token of {consumer} ({id})"),
+        (Some(credential), Some(consumer)) => {
+            format!("A token of {consumer} ({})", abbreviated(credential))
+        }
+        (Some(credential), None) => format!("Token {}", abbreviated(credential)),
+        (None, Some(consumer)) => format!("A token of {consumer} ({})", abbreviated(&id.to_string())),
         (None, None) => format!("Token {id}"),
     }
+}
+
+/// The beginning of an id that is too long for a sentence; the finding has all of it.
+fn abbreviated(id: &str) -> String {
+    const WHOLE_CHARS: usize = 16;
+    const SHOWN_CHARS: usize = 12;
+    if id.chars().count() <= WHOLE_CHARS {
+        return id.to_owned();
+    }
+    let shown: String = id.chars().take(SHOWN_CHARS).collect();
+    format!("{shown}…")
 }
 
 /// A place: `BR (AS28573 Claro)`.
@@ -114,7 +129,7 @@ fn rate(story: &RateStory, episode: &Episode, name: &str) -> String {
         "{name} made {} calls within {window} from {}; it usually makes about {} then, {} in its busiest {window} of a \
          day, and {} at most in 28 days{}",
         count(f64::from(judgement.count)),
-        time(episode.window_start),
+        time(episode.window_start, episode),
         count(judgement.expected),
         count(judgement.habitual_peak),
         count(judgement.max_28d),
@@ -125,7 +140,7 @@ fn rate(story: &RateStory, episode: &Episode, name: &str) -> String {
 fn failures(story: &FailureStory, episode: &Episode, name: &str) -> String {
     let observed = count(f64::from(story.judgement.count));
     let window = span(story.width_s);
-    let since = time(episode.window_start);
+    let since = time(episode.window_start, episode);
     if story.retry_loop {
         let seen = if story.usual_share > 0.5 || story.baseline_days == 0 {
             "an unknown, expired or mistyped credential"
@@ -173,7 +188,7 @@ fn place_story(story: &PlaceStory, episode: &Episode, name: &str) -> String {
     let mut text = format!(
         "{name} was used {calls} from {} since {}, a {kind} it never came from in {} days; until then it came from {}",
         story.place,
-        time(episode.first_event_at),
+        time(episode.first_event_at, episode),
         story.baseline_days,
         story.usual,
     );
@@ -208,7 +223,7 @@ fn scope(story: &ScopeStory, episode: &Episode, name: &str) -> String {
         let counts = format!(
             "; {} such calls since {}, {} refused, {} SUCCEEDED",
             count(episode.event_count as f64),
-            time(episode.first_event_at),
+            time(episode.first_event_at, episode),
             count(episode.refused as f64),
             count(episode.succeeded as f64),
         );
@@ -272,6 +287,19 @@ mod tests {
             (1_234_567.0, "1,234,567"),
         ] {
             assert_eq!(count(value), text);
+        }
+    }
+
+    #[test]
+    fn a_token_is_named_after_its_owner_and_shortly() {
+        let id = TokenId::from_bits(7);
+        for (credential, consumer, name) in [
+            (Some("5cbc6a9e-6f44-4f3b"), Some("acme"), "A token of acme (5cbc6a9e-6f4…)"),
+            (Some("acme-sub"), None, "Token acme-sub"),
+            (None, Some("acme"), "A token of acme (tok_00000000…)"),
+            (None, None, "Token tok_00000000000000000000000007"),
+        ] {
+            assert_eq!(token(id, credential, consumer), name);
         }
     }
 

@@ -35,27 +35,29 @@ mod token_key;
 
 pub use batching::BatchLimits;
 pub use config::{IngestConfig, IngestSettings};
+pub use dead_letters::{DeadLetters, DeadLettersConfig, DeadLettersSettings, DeadLettersTarget};
 pub use decoder::Decoder;
-pub use decoder_config::{DecoderConfig, DecoderSettings, IdentityConfig, LimitsConfig, ScrubConfig};
+pub use decoder_config::{
+    DecoderConfig, DecoderSettings, IdentityConfig, LimitsConfig, ScrubConfig,
+};
+pub use files::{FileSource, FilesConfig, FilesHandle, FilesSettings};
 pub use format::FormatChoice;
 pub use formats::mapped::{LatencyUnit, MappedConfig, MappedField, TimestampUnit};
 pub use geo::{Geo, GeoConfig, GeoState, Place};
-pub use metrics::IngestMetrics;
-pub use token_key::{TokenKey, TokenKeyError};
-pub use dead_letters::{DeadLetters, DeadLettersConfig, DeadLettersSettings, DeadLettersTarget};
 pub use http_push::{
     EventProducer, HttpPushConfig, HttpPushSettings, PushKey, PushKeyConfig, PushSink,
     PushSinkSettings, PushTarget, Spool, SpoolSettings, SpoolWriter, push_router,
 };
-pub use files::{FileSource, FilesConfig, FilesHandle, FilesSettings};
 pub use kafka::{
     KafkaConfig, KafkaConnection, KafkaHandle, KafkaSettings, KafkaSource, KafkaState, OptionValue,
     PartitionLag, StartFrom,
 };
 pub use lines::{AtEnd, FileReader, Line, LineReader, is_gzip};
-pub use reject::{Reject, RejectReason};
+pub use metrics::IngestMetrics;
 pub use record::{RawRecord, Record, RecordBatch, SourceEvent};
+pub use reject::{Reject, RejectReason};
 pub use source_error::SourceError;
 pub use source_metrics::{
     DeadLettersMetrics, FilesMetrics, KafkaMetrics, PushMetrics, SourceMetrics,
 };
+pub use token_key::{TokenKey, TokenKeyError};

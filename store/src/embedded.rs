@@ -217,6 +217,8 @@ impl Supervisor {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
+            // A Ctrl-C in a terminal goes to the whole group; the engine has to outlive our last writes.
+            .process_group(0)
             .spawn()
             .map_err(|error| failed(format!("{}: {error}", self.program.display())))?;
         let stdout = child.stdout.take();

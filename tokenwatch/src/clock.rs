@@ -9,8 +9,13 @@ pub(crate) fn system() -> Clock {
     Clock::new(now)
 }
 
-#[expect(clippy::disallowed_methods, reason = "everything else is handed the time from here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "everything else is handed the time from here"
+)]
 fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }

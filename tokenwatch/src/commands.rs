@@ -35,7 +35,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(config) => block_on(migrate::run(config.config))?,
         Command::Completions { shell } => completions::run(shell),
         Command::EmbeddedClickhouse(args) => {
-            let options = EmbeddedServerOptions::parse(args.arguments).map_err(anyhow::Error::msg)?;
+            let options =
+                EmbeddedServerOptions::parse(args.arguments).map_err(anyhow::Error::msg)?;
             tokenwatch_store::run_embedded_server(&options).map_err(anyhow::Error::msg)?;
         }
     }
@@ -44,7 +45,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 /// Runs an asynchronous command on a runtime of its own.
 fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
 }
 
 /// A reader that went away (`tokenwatch decode | head`) is no error.

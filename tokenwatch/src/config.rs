@@ -88,10 +88,19 @@ impl Config {
         let ingest = self.ingest.validate("ingest", secrets).map_err(&mut part);
         let detectors = self.detectors.validate("detectors").map_err(&mut part);
         let store = self.store.validate("store", secrets).map_err(&mut part);
-        let alerting = self.alerting.validate("alerting", secrets).map_err(&mut part);
-        let dashboards = self.dashboards.validate("dashboards", secrets).map_err(&mut part);
+        let alerting = self
+            .alerting
+            .validate("alerting", secrets)
+            .map_err(&mut part);
+        let dashboards = self
+            .dashboards
+            .validate("dashboards", secrets)
+            .map_err(&mut part);
         if self.pipeline.checkpoint_interval.is_zero() {
-            problems.add("pipeline.checkpoint_interval", "must be longer than nothing");
+            problems.add(
+                "pipeline.checkpoint_interval",
+                "must be longer than nothing",
+            );
         }
         match (ingest, detectors, store, alerting, dashboards) {
             (Ok(ingest), Ok(detectors), Ok(store), Ok(alerting), Ok(dashboards)) => problems
@@ -122,11 +131,19 @@ pub(crate) fn parse(
     text: &str,
     secrets: &dyn SecretSource,
 ) -> Result<Settings, ConfigError> {
-    let error = |problems| ConfigError { file: file.to_owned(), problems };
+    let error = |problems| ConfigError {
+        file: file.to_owned(),
+        problems,
+    };
     let config = read(text).map_err(|problem| error(vec![problem]))?;
     let settings = config.validate(secrets).map_err(|problems| {
         let lines = locate::Lines::of(text);
-        error(problems.into_iter().map(|problem| (lines.find(&problem.path), problem)).collect())
+        error(
+            problems
+                .into_iter()
+                .map(|problem| (lines.find(&problem.path), problem))
+                .collect(),
+        )
     })?;
     Ok(settings.with_usual_geo())
 }
@@ -134,7 +151,9 @@ pub(crate) fn parse(
 /// The settings of a configuration in which nothing is written.
 pub(crate) fn defaults() -> Settings {
     let settings = Config::default().validate(&NoSecrets);
-    settings.expect("the defaults are valid; a test says so").with_usual_geo()
+    settings
+        .expect("the defaults are valid; a test says so")
+        .with_usual_geo()
 }
 
 /// The defaults name no secrets.
@@ -164,13 +183,25 @@ impl Settings {
 fn read(text: &str) -> Result<Config, (Option<usize>, Problem)> {
     let deserializer = toml::Deserializer::parse(text).map_err(|error| {
         let line = error.span().map(|span| locate::line_of(text, span.start));
-        (line, Problem { path: String::new(), message: error.message().to_owned() })
+        (
+            line,
+            Problem {
+                path: String::new(),
+                message: error.message().to_owned(),
+            },
+        )
     })?;
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.inner();
         let line = inner.span().map(|span| locate::line_of(text, span.start));
-        (line, Problem { path, message: inner.message().to_owned() })
+        (
+            line,
+            Problem {
+                path,
+                message: inner.message().to_owned(),
+            },
+        )
     })
 }
 
@@ -204,11 +235,4 @@ impl fmt::Display for ConfigError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_are_valid() {
-        assert!(Config::default().validate(&NoSecrets).is_ok());
-    }
-}
+mod tests;

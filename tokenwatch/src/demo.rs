@@ -63,13 +63,19 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     logging::init(&settings.log)?;
     let service = Service::start(settings, axum::Router::new()).await?;
     let console = format!("http://{}", service.address);
-    let gateways =
-        Gateways::new(Arc::clone(&fleet), format!("{console}/ingest/v1/events"), demo.push_key());
+    let gateways = Gateways::new(
+        Arc::clone(&fleet),
+        format!("{console}/ingest/v1/events"),
+        demo.push_key(),
+    );
     let revoke = gateways.revocations(demo.webhook_secret());
     let mut gateway_tasks = JoinSet::new();
     gateway_tasks.spawn(async move { axum::serve(revocations, revoke).await });
 
-    let password = service.first_admin.as_ref().map(|password| password.expose_secret().to_owned());
+    let password = service
+        .first_admin
+        .as_ref()
+        .map(|password| password.expose_secret().to_owned());
     announce(&console, password.as_deref());
     let live_since = history(&gateways, &fleet, &clock, &mut rng).await?;
     let store = service.store.clone();
@@ -96,11 +102,19 @@ fn folder(data: Option<PathBuf>) -> anyhow::Result<Folder> {
     Ok(match data {
         Some(path) => {
             std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
-            Folder { path, _temporary: None }
+            Folder {
+                path,
+                _temporary: None,
+            }
         }
         None => {
-            let temporary = tempfile::Builder::new().prefix("tokenwatch-demo-").tempdir()?;
-            Folder { path: temporary.path().to_owned(), _temporary: Some(temporary) }
+            let temporary = tempfile::Builder::new()
+                .prefix("tokenwatch-demo-")
+                .tempdir()?;
+            Folder {
+                path: temporary.path().to_owned(),
+                _temporary: Some(temporary),
+            }
         }
     })
 }
@@ -110,7 +124,10 @@ fn announce(console: &str, password: Option<&str>) {
     eprintln!("  Console   {console}");
     match password {
         Some(password) => {
-            eprintln!("  Log in    {} / {password}\n", tokenwatch_dashboards::FIRST_ADMIN);
+            eprintln!(
+                "  Log in    {} / {password}\n",
+                tokenwatch_dashboards::FIRST_ADMIN
+            );
         }
         None => eprintln!("  Log in    as before: the data folder has its users\n"),
     }
@@ -160,7 +177,9 @@ async fn live(
     let mut from = caught_up_to;
     let mut steps = tokio::time::interval(LIVE_STEP);
     steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    eprintln!("  Live traffic, with attacks: a burst of failures, calls out of scope, a spike, a stolen key");
+    eprintln!(
+        "  Live traffic, with attacks: a burst of failures, calls out of scope, a spike, a stolen key"
+    );
     loop {
         steps.tick().await;
         let to = clock.now();
@@ -168,11 +187,11 @@ async fn live(
         calls.extend(attacks.calls(fleet, live_since, from, to, &mut rng));
         calls.sort_by_key(|call| (call.at, call.member));
         gateways.serve(&calls, &mut rng).await?;
-        if !told && gateways.is_revoked(attacks.stolen) {
+        if !told && gateways.is_revoked(attacks.stolen()) {
             told = true;
             eprintln!(
                 "  The stolen token of {} is revoked: the gateways refuse it from now on",
-                fleet[attacks.stolen].consumer
+                fleet[attacks.stolen()].consumer
             );
         }
         from = to;

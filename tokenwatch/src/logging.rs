@@ -2,7 +2,7 @@
 //!
 //! Never logged: tokens, secrets, bodies, e-mail addresses. Nothing is logged per event.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,10 @@ pub(crate) enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            level: "info".to_owned(),
+        }
     }
 }
 
@@ -39,7 +42,9 @@ pub(crate) fn init(config: &LogConfig) -> anyhow::Result<()> {
     let directives = std::env::var("TOKENWATCH_LOG").unwrap_or_else(|_| config.level.clone());
     let filter = EnvFilter::try_new(&directives)
         .with_context(|| format!("log.level: {directives:?} is not a list of directives"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match config.format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

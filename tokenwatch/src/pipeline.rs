@@ -142,7 +142,8 @@ impl Pipeline {
             }
         }
         let stored_at = self.clock.now();
-        self.progress.batch(batch, &decoded, &detections, decided_at, stored_at);
+        self.progress
+            .batch(batch, &decoded, &detections, decided_at, stored_at);
         Ok(())
     }
 
@@ -156,14 +157,23 @@ impl Pipeline {
     }
 
     /// The events that the store does not have: all, but for those read again after a crash.
-    fn fresh<'e, 'a>(&self, events: &'e [AccessEvent<'a>]) -> std::borrow::Cow<'e, [AccessEvent<'a>]> {
+    fn fresh<'e, 'a>(
+        &self,
+        events: &'e [AccessEvent<'a>],
+    ) -> std::borrow::Cow<'e, [AccessEvent<'a>]> {
         if self.stored.is_empty() {
             return events.into();
         }
-        let fresh: Vec<_> =
-            events.iter().filter(|event| !self.stored.contains(&event.origin)).cloned().collect();
-        tracing::info!(events.count = events.len(), events.fresh = fresh.len(),
-            "events behind the last checkpoint read again");
+        let fresh: Vec<_> = events
+            .iter()
+            .filter(|event| !self.stored.contains(&event.origin))
+            .cloned()
+            .collect();
+        tracing::info!(
+            events.count = events.len(),
+            events.fresh = fresh.len(),
+            "events behind the last checkpoint read again"
+        );
         fresh.into()
     }
 
@@ -180,13 +190,18 @@ impl Pipeline {
         self.store.write_checkpoint(&checkpoint).await?;
         self.next_checkpoint += 1;
         self.commits.committed(&checkpoint.positions);
-        self.progress.checkpointed(self.clock.now(), self.engine.stats());
+        self.progress
+            .checkpointed(self.clock.now(), self.engine.stats());
         Ok(())
     }
 }
 
 fn token_row(token: TokenDelta) -> TokenRow {
-    TokenRow { id: token.id, state: token.state, profile: token.profile }
+    TokenRow {
+        id: token.id,
+        state: token.state,
+        profile: token.profile,
+    }
 }
 
 /// The newest time among `events`.

@@ -14,6 +14,8 @@ impl SecretSource for SystemSecrets {
 
     fn file(&self, path: &str) -> Result<SecretString, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-        Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+        Ok(SecretString::from(
+            text.trim_end_matches(['\r', '\n']).to_owned(),
+        ))
     }
 }

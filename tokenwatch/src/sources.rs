@@ -65,15 +65,22 @@ impl Sources {
         if let Some(settings) = settings.http_push.clone() {
             let (sink, writer) = match &settings.sink {
                 PushSinkSettings::Spool(spool) => {
-                    files.push(FileSource::new(spool.files(line_bytes_limit), metrics.files.clone()));
+                    files.push(FileSource::new(
+                        spool.files(line_bytes_limit),
+                        metrics.files.clone(),
+                    ));
                     let (spool, writer) = Spool::open(spool, metrics.push.clone())?;
                     (PushSink::Spool(spool), Some(writer))
                 }
-                PushSinkSettings::Kafka { connection, topic } => {
-                    (PushSink::Kafka(EventProducer::new(connection, topic)?), None)
-                }
+                PushSinkSettings::Kafka { connection, topic } => (
+                    PushSink::Kafka(EventProducer::new(connection, topic)?),
+                    None,
+                ),
             };
-            push = Some(Push { router: push_router(settings, sink, metrics.push.clone()), writer });
+            push = Some(Push {
+                router: push_router(settings, sink, metrics.push.clone()),
+                writer,
+            });
         }
         Ok(Self { kafka, files, push })
     }
@@ -93,7 +100,10 @@ impl Sources {
 
     /// The HTTP source's routes.
     pub(crate) fn push_router(&self) -> Router {
-        self.push.as_ref().map(|push| push.router.clone()).unwrap_or_default()
+        self.push
+            .as_ref()
+            .map(|push| push.router.clone())
+            .unwrap_or_default()
     }
 
     /// Starts all of them; they end with `cancel`.
@@ -154,7 +164,11 @@ async fn supervise(reader: Reader, tx: mpsc::Sender<SourceEvent>, cancel: Cancel
             Ok(()) | Err(SourceError::PipelineGone) => return,
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, pause_ms = pause.as_millis() as u64, "a source is started again");
-                if cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                if cancel
+                    .run_until_cancelled(tokio::time::sleep(pause))
+                    .await
+                    .is_none()
+                {
                     return;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);

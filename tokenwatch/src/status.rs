@@ -93,12 +93,21 @@ impl StatusReporter {
         self.readiness.send_replace(readiness);
         // Nobody may be looking.
         self.live
-            .send(LiveEvent::Stats(LiveStats { t: now, events_per_s, failures_per_s, lag_s }))
+            .send(LiveEvent::Stats(LiveStats {
+                t: now,
+                events_per_s,
+                failures_per_s,
+                lag_s,
+            }))
             .ok();
     }
 
     fn lag(&self) -> Vec<StreamLag> {
-        let lag = self.kafka.as_ref().map(KafkaHandle::lag).unwrap_or_default();
+        let lag = self
+            .kafka
+            .as_ref()
+            .map(KafkaHandle::lag)
+            .unwrap_or_default();
         lag.into_iter()
             .map(|lag| StreamLag {
                 topic: lag.stream.topic,
@@ -113,35 +122,58 @@ impl StatusReporter {
 /// Not ready before the first report.
 pub(crate) fn starting() -> Readiness {
     let detail = "the service is starting".to_owned();
-    Readiness { reasons: vec![NotReady { name: "startup".to_owned(), detail }] }
+    Readiness {
+        reasons: vec![NotReady {
+            name: "startup".to_owned(),
+            detail,
+        }],
+    }
 }
 
 fn readiness(store: &Component, kafka: &Component) -> Readiness {
     let down = |name: &str, component: &Component| {
-        (component.state == ComponentState::Down)
-            .then(|| NotReady { name: name.to_owned(), detail: component.detail.clone() })
+        (component.state == ComponentState::Down).then(|| NotReady {
+            name: name.to_owned(),
+            detail: component.detail.clone(),
+        })
     };
-    Readiness { reasons: [down("store", store), down("kafka", kafka)].into_iter().flatten().collect() }
+    Readiness {
+        reasons: [down("store", store), down("kafka", kafka)]
+            .into_iter()
+            .flatten()
+            .collect(),
+    }
 }
 
 fn store_component(state: &StoreState) -> Component {
     match state {
-        StoreState::Up { .. } => Component { state: ComponentState::Up, detail: String::new() },
-        StoreState::Down { detail, .. } => {
-            Component { state: ComponentState::Down, detail: detail.clone() }
-        }
+        StoreState::Up { .. } => Component {
+            state: ComponentState::Up,
+            detail: String::new(),
+        },
+        StoreState::Down { detail, .. } => Component {
+            state: ComponentState::Down,
+            detail: detail.clone(),
+        },
     }
 }
 
 fn kafka_component(kafka: Option<&KafkaHandle>) -> Component {
-    let Some(kafka) = kafka else { return Component::default() };
+    let Some(kafka) = kafka else {
+        return Component::default();
+    };
     match &*kafka.state().borrow() {
-        KafkaState::Up => Component { state: ComponentState::Up, detail: String::new() },
-        KafkaState::Starting => {
-            Component { state: ComponentState::Down, detail: "not connected yet".to_owned() }
-        }
-        KafkaState::Down { detail } => {
-            Component { state: ComponentState::Down, detail: detail.clone() }
-        }
+        KafkaState::Up => Component {
+            state: ComponentState::Up,
+            detail: String::new(),
+        },
+        KafkaState::Starting => Component {
+            state: ComponentState::Down,
+            detail: "not connected yet".to_owned(),
+        },
+        KafkaState::Down { detail } => Component {
+            state: ComponentState::Down,
+            detail: detail.clone(),
+        },
     }
 }

@@ -22,7 +22,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::cli::RunArgs;
 use crate::config::{self, Settings};
@@ -106,14 +105,26 @@ impl Service {
         let (readiness, readiness_seen) = watch::channel(status::starting());
         let store = store(&settings, &clock, metrics.store.clone(), &stops).await?;
         let first_admin = tokenwatch_dashboards::ensure_first_admin(&store, &clock).await?;
-        let alerts = alerts(&settings, &store, &clock, metrics.alerting.clone(), &live, &stops)?;
+        let alerts = alerts(
+            &settings,
+            &store,
+            &clock,
+            metrics.alerting.clone(),
+            &live,
+            &stops,
+        )?;
 
-        let key = TokenKey::load_or_create(&settings.ingest.key_file)
-            .with_context(|| format!("the deployment key {}", settings.ingest.key_file.display()))?;
+        let key = TokenKey::load_or_create(&settings.ingest.key_file).with_context(|| {
+            format!("the deployment key {}", settings.ingest.key_file.display())
+        })?;
         let geo = Geo::open(&settings.ingest.geo, &metrics.ingest);
         let geo_state = geo_component(&geo);
-        let decoder =
-            Decoder::new(settings.ingest.decoder.clone(), key, geo, metrics.ingest.clone());
+        let decoder = Decoder::new(
+            settings.ingest.decoder.clone(),
+            key,
+            geo,
+            metrics.ingest.clone(),
+        );
         let sources = Sources::new(&settings.ingest, &clock, &metrics.ingest)?;
         let restored = restore(&store, settings.detectors.clone()).await?;
         let pipeline = Pipeline {
@@ -135,7 +146,9 @@ impl Service {
             checkpoint_interval: settings.pipeline.checkpoint_interval,
         };
         let (batches, received) = mpsc::channel(BATCHES_WAITING_LIMIT);
-        let pipeline = stops.tasks.spawn(pipeline.run(received, stops.pipeline.clone()));
+        let pipeline = stops
+            .tasks
+            .spawn(pipeline.run(received, stops.pipeline.clone()));
         let push = sources.push_router();
         let kafka = sources.kafka_handle();
         sources.start(batches, &stops.tasks, &stops.sources);
@@ -165,7 +178,9 @@ impl Service {
             live,
             shutdown: stops.http.clone(),
         })?;
-        let app = tokenwatch_dashboards::router(console).merge(push).merge(extra);
+        let app = tokenwatch_dashboards::router(console)
+            .merge(push)
+            .merge(extra);
         stops.tasks.spawn(serve(listener, app, stops.http.clone()));
         tracing::info!(console.address = %address, "tokenwatch runs");
         Ok(Self {
@@ -189,7 +204,9 @@ impl Service {
             }
         }
         tracing::info!("stopping: sources first, then what they sent");
-        self.stops.in_order(self.pipeline, self.shutdown_timeout).await
+        self.stops
+            .in_order(self.pipeline, self.shutdown_timeout)
+            .await
     }
 }
 
@@ -217,14 +234,29 @@ async fn restore(store: &Store, settings: DetectorSettings) -> anyhow::Result<Re
     let settings = Arc::new(settings);
     let Some(checkpoint) = store.load_checkpoint().await? else {
         tracing::info!("no checkpoint: starting afresh");
-        return Ok(Restored { engine: Engine::new(settings), positions: Vec::new(), next_checkpoint: 1 });
+        return Ok(Restored {
+            engine: Engine::new(settings),
+            positions: Vec::new(),
+            next_checkpoint: 1,
+        });
     };
-    let tokens = checkpoint.tokens.iter().map(|(id, state)| (*id, state.as_slice()));
+    let tokens = checkpoint
+        .tokens
+        .iter()
+        .map(|(id, state)| (*id, state.as_slice()));
     let engine = Engine::restore(settings, Some(&checkpoint.engine_state), tokens)
         .context("the newest checkpoint cannot be restored")?;
-    tracing::info!(checkpoint.id = checkpoint.id, tokens.count = checkpoint.tokens.len(),
-        streams.count = checkpoint.positions.len(), "going on from the newest checkpoint");
-    Ok(Restored { engine, positions: checkpoint.positions, next_checkpoint: checkpoint.id + 1 })
+    tracing::info!(
+        checkpoint.id = checkpoint.id,
+        tokens.count = checkpoint.tokens.len(),
+        streams.count = checkpoint.positions.len(),
+        "going on from the newest checkpoint"
+    );
+    Ok(Restored {
+        engine,
+        positions: checkpoint.positions,
+        next_checkpoint: checkpoint.id + 1,
+    })
 }
 
 async fn store(
@@ -233,11 +265,19 @@ async fn store(
     metrics: StoreMetrics,
     stops: &Stops,
 ) -> anyhow::Result<Store> {
-    let store =
-        Store::open(&settings.store, clock.clone(), metrics, &stops.tasks, stops.store.clone())
-            .await
-            .context("the store cannot be opened")?;
-    store.migrate().await.context("the store's schema cannot be brought up to date")?;
+    let store = Store::open(
+        &settings.store,
+        clock.clone(),
+        metrics,
+        &stops.tasks,
+        stops.store.clone(),
+    )
+    .await
+    .context("the store cannot be opened")?;
+    store
+        .migrate()
+        .await
+        .context("the store's schema cannot be brought up to date")?;
     Ok(store)
 }
 
@@ -258,11 +298,18 @@ fn alerts(
         tracker: stops.alerts.clone(),
         cancel: stops.alerting.clone(),
     };
-    Ok(Dispatcher::start(Arc::new(settings.alerting.clone()), store.clone(), runtime)?)
+    Ok(Dispatcher::start(
+        Arc::new(settings.alerting.clone()),
+        store.clone(),
+        runtime,
+    )?)
 }
 
 /// Shows responses on open consoles.
-async fn forward(mut events: broadcast::Receiver<AlertingEvent>, live: broadcast::Sender<LiveEvent>) {
+async fn forward(
+    mut events: broadcast::Receiver<AlertingEvent>,
+    live: broadcast::Sender<LiveEvent>,
+) {
     loop {
         match events.recv().await {
             Ok(AlertingEvent::Response(response)) => {
@@ -277,15 +324,22 @@ async fn forward(mut events: broadcast::Receiver<AlertingEvent>, live: broadcast
 
 fn geo_component(geo: &Geo) -> Component {
     match geo.degraded() {
-        None => Component { state: ComponentState::Up, detail: String::new() },
-        Some(detail) => Component { state: ComponentState::Down, detail },
+        None => Component {
+            state: ComponentState::Up,
+            detail: String::new(),
+        },
+        Some(detail) => Component {
+            state: ComponentState::Down,
+            detail,
+        },
     }
 }
 
 async fn serve(listener: TcpListener, app: Router, cancel: CancellationToken) {
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let result =
-        axum::serve(listener, app).with_graceful_shutdown(cancel.cancelled_owned()).await;
+    let result = axum::serve(listener, app)
+        .with_graceful_shutdown(cancel.cancelled_owned())
+        .await;
     if let Err(error) = result {
         tracing::error!(%error, "the HTTP server ended");
     }

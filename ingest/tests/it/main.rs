@@ -1,7 +1,10 @@
 //! Ingest from the outside: whole records of every format, damaged ones and planted secrets; the sources against real
 //! brokers (librdkafka's mock cluster), real files and the real router.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod damage;
 mod files;
@@ -17,18 +20,44 @@ use tokenwatch_model::{AccessEvent, StreamId};
 
 /// A decoder with a fixed key and no geo databases.
 fn decoder(config: &DecoderConfig) -> Decoder {
-    let settings = config.validate("decoder").expect("the configuration is valid");
-    Decoder::new(settings, TokenKey::from_bytes(&[7; 32]), Geo::off(), IngestMetrics::default())
+    let settings = config
+        .validate("decoder")
+        .expect("the configuration is valid");
+    Decoder::new(
+        settings,
+        TokenKey::from_bytes(&[7; 32]),
+        Geo::off(),
+        IngestMetrics::default(),
+    )
 }
 
 fn stream() -> StreamId {
-    StreamId { topic: "gateway.access".into(), partition: 3 }
+    StreamId {
+        topic: "gateway.access".into(),
+        partition: 3,
+    }
 }
 
 /// What `decoder` makes of one record.
-fn decode(decoder: &Decoder, offset: i64, bytes: &[u8]) -> (Vec<AccessEvent<'static>>, Vec<Reject>) {
+fn decode(
+    decoder: &Decoder,
+    offset: i64,
+    bytes: &[u8],
+) -> (Vec<AccessEvent<'static>>, Vec<Reject>) {
     let stream = stream();
     let (mut events, mut rejects) = (Vec::new(), Vec::new());
-    decoder.decode(RawRecord { stream: &stream, offset, appended_at: None, bytes }, &mut events, &mut rejects);
-    (events.into_iter().map(AccessEvent::into_owned).collect(), rejects)
+    decoder.decode(
+        RawRecord {
+            stream: &stream,
+            offset,
+            appended_at: None,
+            bytes,
+        },
+        &mut events,
+        &mut rejects,
+    );
+    (
+        events.into_iter().map(AccessEvent::into_owned).collect(),
+        rejects,
+    )
 }

@@ -34,8 +34,7 @@ pub(super) fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
 /// The deployment key; created if there is none.
 pub(super) fn token_key(settings: &Settings) -> anyhow::Result<TokenKey> {
     let path = &settings.ingest.key_file;
-    TokenKey::load_or_create(path)
-        .with_context(|| format!("the deployment key {}", path.display()))
+    TokenKey::load_or_create(path).with_context(|| format!("the deployment key {}", path.display()))
 }
 
 /// A decoder for `format`.
@@ -50,9 +49,16 @@ pub(super) fn decoder(settings: &Settings, format: FormatChoice) -> anyhow::Resu
 
 /// A bar over the bytes of `files` on standard error, if that is a terminal.
 pub(super) fn progress(files: &[PathBuf]) -> ProgressBar {
-    let total: u64 =
-        files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum();
-    let bar = if files.is_empty() { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
+    let total: u64 = files
+        .iter()
+        .filter_map(|file| file.metadata().ok())
+        .map(|meta| meta.len())
+        .sum();
+    let bar = if files.is_empty() {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::new(total)
+    };
     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
     let style = if files.is_empty() {
         "{spinner} {bytes} read, {bytes_per_sec}"
@@ -77,8 +83,10 @@ impl Input {
         bar: &ProgressBar,
     ) -> anyhow::Result<Vec<Self>> {
         if files.is_empty() {
-            let input: Box<dyn BufRead> =
-                Box::new(BufReader::with_capacity(READ_BUFFER_BYTES, bar.wrap_read(io::stdin())));
+            let input: Box<dyn BufRead> = Box::new(BufReader::with_capacity(
+                READ_BUFFER_BYTES,
+                bar.wrap_read(io::stdin()),
+            ));
             return Ok(vec![Self::new("stdin", input, record_bytes_limit)]);
         }
         files
@@ -87,24 +95,44 @@ impl Input {
                 let name = path.display().to_string();
                 let file = File::open(path).with_context(|| name.clone())?;
                 let input = unzipped(bar.wrap_read(file)).with_context(|| name.clone())?;
-                Ok(Self::new(&format!("file:{name}"), input, record_bytes_limit))
+                Ok(Self::new(
+                    &format!("file:{name}"),
+                    input,
+                    record_bytes_limit,
+                ))
             })
             .collect()
     }
 
     fn new(topic: &str, input: Box<dyn BufRead>, record_bytes_limit: usize) -> Self {
-        let stream = Arc::new(StreamId { topic: topic.to_owned(), partition: 0 });
-        Self { stream, lines: LineReader::new(input, 0, record_bytes_limit) }
+        let stream = Arc::new(StreamId {
+            topic: topic.to_owned(),
+            partition: 0,
+        });
+        Self {
+            stream,
+            lines: LineReader::new(input, 0, record_bytes_limit),
+        }
     }
 
     /// Up to a batch of lines; empty at the end.
     pub(super) fn next_batch(&mut self) -> io::Result<RecordBatch> {
-        let mut batch =
-            RecordBatch { streams: vec![Arc::clone(&self.stream)], ..RecordBatch::default() };
+        let mut batch = RecordBatch {
+            streams: vec![Arc::clone(&self.stream)],
+            ..RecordBatch::default()
+        };
         while batch.records.len() < BATCH_RECORDS && batch.arena.len() < BATCH_BYTES {
-            let Some(line) = self.lines.next_line(AtEnd::Finish)? else { break };
+            let Some(line) = self.lines.next_line(AtEnd::Finish)? else {
+                break;
+            };
             if !line.bytes.trim_ascii().is_empty() {
-                batch.push(0, line.offset as i64, line.next_offset as i64, None, line.bytes);
+                batch.push(
+                    0,
+                    line.offset as i64,
+                    line.next_offset as i64,
+                    None,
+                    line.bytes,
+                );
             }
         }
         Ok(batch)
@@ -116,7 +144,10 @@ fn unzipped(file: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
     let mut plain = BufReader::with_capacity(READ_BUFFER_BYTES, file);
     let zipped = plain.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if zipped {
-        Box::new(BufReader::with_capacity(READ_BUFFER_BYTES, MultiGzDecoder::new(plain)))
+        Box::new(BufReader::with_capacity(
+            READ_BUFFER_BYTES,
+            MultiGzDecoder::new(plain),
+        ))
     } else {
         Box::new(plain)
     })

@@ -35,7 +35,9 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let mut more = true;
     while more {
         let mut detections = Detections::default();
-        more = files.next_round(&decoder, &mut |events| engine.process(events, &mut detections))?;
+        more = files.next_round(&decoder, &mut |events| {
+            engine.process(events, &mut detections)
+        })?;
         if !more {
             engine.finish(&mut detections);
         }
@@ -60,7 +62,9 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
 }
 
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    Ok(BufWriter::new(File::create(path).with_context(|| path.display().to_string())?))
+    Ok(BufWriter::new(
+        File::create(path).with_context(|| path.display().to_string())?,
+    ))
 }
 
 fn write_lines<'i, T: Serialize + 'i>(

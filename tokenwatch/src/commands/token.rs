@@ -25,7 +25,9 @@ pub(super) fn print_id(config: Option<&Path>) -> anyhow::Result<()> {
     }
     let secret = secret.trim_ascii_end();
     if secret.is_empty() {
-        bail!("standard input is empty; write the secret to it, for example from a password manager");
+        bail!(
+            "standard input is empty; write the secret to it, for example from a password manager"
+        );
     }
     writeln!(io::stdout(), "{}", key.token_id(secret))?;
     Ok(())

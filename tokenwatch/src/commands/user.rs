@@ -17,7 +17,9 @@ pub(super) async fn add(config: PathBuf, name: String) -> anyhow::Result<()> {
     logging::init(&settings.log)?;
     eprintln!("Password for {name}, then Enter:");
     let mut line = String::new();
-    io::stdin().read_line(&mut line).context("standard input could not be read")?;
+    io::stdin()
+        .read_line(&mut line)
+        .context("standard input could not be read")?;
     let password = SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned());
     let (store, stops) = wiring::open_store(&settings).await?;
     let result = set(&store, &name, &password).await;

@@ -19,9 +19,17 @@ pub(super) fn usual_databases() -> Vec<PathBuf> {
     }
     places.push(PathBuf::from(FETCHED));
     places.push(PathBuf::from(INSTALLED));
-    places.iter().map(|place| databases_in(place)).find(|found| !found.is_empty()).unwrap_or_default()
+    places
+        .iter()
+        .map(|place| databases_in(place))
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
 }
 
 fn databases_in(folder: &Path) -> Vec<PathBuf> {
-    FILES.iter().map(|file| folder.join(file)).filter(|path| path.is_file()).collect()
+    FILES
+        .iter()
+        .map(|file| folder.join(file))
+        .filter(|path| path.is_file())
+        .collect()
 }

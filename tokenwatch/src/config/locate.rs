@@ -12,7 +12,10 @@ pub(super) struct Lines<'t> {
 impl<'t> Lines<'t> {
     /// The lines of `text`; finds nothing if it is not TOML.
     pub(super) fn of(text: &'t str) -> Self {
-        Self { text, document: Document::parse(text).ok() }
+        Self {
+            text,
+            document: Document::parse(text).ok(),
+        }
     }
 
     /// The line of `path` (`alerting.receivers[0].url`), or of its nearest parent that the file has.
@@ -20,7 +23,9 @@ impl<'t> Lines<'t> {
         let mut table = Node::Table(self.document.as_ref()?.as_table());
         let mut start = None;
         for step in steps(path) {
-            let Some((position, next)) = table.step(&step) else { break };
+            let Some((position, next)) = table.step(&step) else {
+                break;
+            };
             start = position.or(start);
             let Some(next) = next else { break };
             table = next;
@@ -31,7 +36,10 @@ impl<'t> Lines<'t> {
 
 /// The line, from 1, that the byte at `start` stands on.
 pub(super) fn line_of(text: &str, start: usize) -> usize {
-    1 + text.as_bytes()[..start.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+    1 + text.as_bytes()[..start.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
 }
 
 /// One step of a key path.
@@ -59,16 +67,25 @@ impl<'d> Node<'d> {
             (Node::Item(Item::Table(table)), _) => Node::Table(table).step(step),
             (Node::Item(Item::ArrayOfTables(tables)), Step::Index(index)) => {
                 let table = tables.get(*index)?;
-                Some((table.span().map(|span| span.start), Some(Node::Table(table))))
+                Some((
+                    table.span().map(|span| span.start),
+                    Some(Node::Table(table)),
+                ))
             }
             (Node::Item(Item::Value(value)), _) => Node::Value(value).step(step),
             (Node::Value(Value::InlineTable(table)), Step::Key(key)) => {
                 let value = table.get(key)?;
-                Some((value.span().map(|span| span.start), Some(Node::Value(value))))
+                Some((
+                    value.span().map(|span| span.start),
+                    Some(Node::Value(value)),
+                ))
             }
             (Node::Value(Value::Array(array)), Step::Index(index)) => {
                 let value = array.get(*index)?;
-                Some((value.span().map(|span| span.start), Some(Node::Value(value))))
+                Some((
+                    value.span().map(|span| span.start),
+                    Some(Node::Value(value)),
+                ))
             }
             _ => None,
         }
@@ -76,12 +93,14 @@ impl<'d> Node<'d> {
 }
 
 fn steps(path: &str) -> impl Iterator<Item = Step> {
-    path.split(['.', '[']).filter(|part| !part.is_empty()).map(|part| {
-        match part.strip_suffix(']').and_then(|index| index.parse().ok()) {
-            Some(index) => Step::Index(index),
-            None => Step::Key(part.trim_end_matches(']').trim_matches('"').to_owned()),
-        }
-    })
+    path.split(['.', '['])
+        .filter(|part| !part.is_empty())
+        .map(
+            |part| match part.strip_suffix(']').and_then(|index| index.parse().ok()) {
+                Some(index) => Step::Index(index),
+                None => Step::Key(part.trim_end_matches(']').trim_matches('"').to_owned()),
+            },
+        )
 }
 
 #[cfg(test)]

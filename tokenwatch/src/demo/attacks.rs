@@ -15,19 +15,52 @@ const THIEF: Ipv4Addr = Ipv4Addr::new(41, 190, 2, 77);
 const THIEF_AGENT: &str = "curl/8.5.0";
 /// The administrative part of the API, which no ordinary token may touch.
 const ADMIN: [Route; 4] = [
-    Route { method: "GET", name: "admin-users", path: "/v1/admin/users" },
-    Route { method: "GET", name: "admin-keys", path: "/v1/admin/keys" },
-    Route { method: "GET", name: "admin-export", path: "/v1/admin/export/{}" },
-    Route { method: "POST", name: "admin-keys", path: "/v1/admin/keys" },
+    Route {
+        method: "GET",
+        name: "admin-users",
+        path: "/v1/admin/users",
+    },
+    Route {
+        method: "GET",
+        name: "admin-keys",
+        path: "/v1/admin/keys",
+    },
+    Route {
+        method: "GET",
+        name: "admin-export",
+        path: "/v1/admin/export/{}",
+    },
+    Route {
+        method: "POST",
+        name: "admin-keys",
+        path: "/v1/admin/keys",
+    },
 ];
-const CUSTOMERS: Route = Route { method: "GET", name: "customers-get", path: "/v1/customers/{}" };
-const REFUNDS: Route = Route { method: "POST", name: "refunds-create", path: "/v1/refunds" };
+const CUSTOMERS: Route = Route {
+    method: "GET",
+    name: "customers-get",
+    path: "/v1/customers/{}",
+};
+const REFUNDS: Route = Route {
+    method: "POST",
+    name: "refunds-create",
+    path: "/v1/refunds",
+};
 
-/// The tokens that the attacks are about.
-#[derive(Clone, Copy, Debug)]
+/// A wave of attacks begins this often, each on other tokens; only the first has a theft.
+const WAVE: Duration = Duration::from_secs(60);
+
+/// The tokens that the attacks are about, wave by wave.
+#[derive(Clone, Debug)]
 pub(super) struct Attacks {
+    waves: Vec<Wave>,
+}
+
+/// One wave: a token for each attack.
+#[derive(Clone, Copy, Debug)]
+struct Wave {
     /// Stolen, and used from elsewhere while its owner goes on.
-    pub(super) stolen: usize,
+    stolen: usize,
     /// Tries out what it may do.
     probing: usize,
     /// Used far more than ever.
@@ -36,17 +69,77 @@ pub(super) struct Attacks {
     straying: usize,
 }
 
+/// When something happens: from `starts` seconds after the wave begins, for `lasts` seconds, `per_s` times a second.
+#[derive(Clone, Copy, Debug)]
+struct Rhythm {
+    starts: f64,
+    lasts: f64,
+    per_s: f64,
+}
+
+/// Keys of other customers are tried out: a burst of failures.
+const PROBE: Rhythm = Rhythm {
+    starts: 1.0,
+    lasts: 15.0,
+    per_s: 6.0,
+};
+/// A reporting token starts to refund.
+const STRAY: Rhythm = Rhythm {
+    starts: 14.0,
+    lasts: 30.0,
+    per_s: 0.1,
+};
+/// Many times the token's busiest minute.
+const SPIKE: Rhythm = Rhythm {
+    starts: 22.0,
+    lasts: 25.0,
+    per_s: 25.0,
+};
+/// The owner of the stolen token goes on …
+const OWNER: Rhythm = Rhythm {
+    starts: 5.0,
+    lasts: 3_600.0,
+    per_s: 0.25,
+};
+/// … while the thief reads customers and rattles at the administrative routes.
+const THIEF_AT_WORK: Rhythm = Rhythm {
+    starts: 30.0,
+    lasts: 3_600.0,
+    per_s: 3.0,
+};
+
 impl Attacks {
     /// Picks tokens whose habits suit the attacks.
     pub(super) fn choose(fleet: &[Member]) -> Self {
-        let mut busy = fleet.iter().enumerate().filter(|(_, member)| {
-            member.gateway == GatewayKind::Kong && matches!(member.habit, Habit::DailySync { .. })
-        });
-        let mut next = || busy.next().expect("the fleet has four busy tokens at Kong").0;
-        Self { stolen: next(), probing: next(), spiking: next(), straying: next() }
+        let busy: Vec<usize> = fleet
+            .iter()
+            .enumerate()
+            .filter(|(_, member)| {
+                member.gateway == GatewayKind::Kong
+                    && matches!(member.habit, Habit::DailySync { .. })
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let wave = |chosen: &[usize]| match *chosen {
+            [stolen, probing, spiking, straying] => Some(Wave {
+                stolen,
+                probing,
+                spiking,
+                straying,
+            }),
+            _ => None,
+        };
+        Self {
+            waves: busy.chunks(4).filter_map(wave).collect(),
+        }
     }
 
-    /// Calls of the attacks from `from` until `to`, counted from the start of live traffic.
+    /// The token that is stolen.
+    pub(super) fn stolen(&self) -> usize {
+        self.waves[0].stolen
+    }
+
+    /// Calls of the attacks from `from` until `to`; the first wave begins at `live_since`.
     pub(super) fn calls(
         &self,
         fleet: &[Member],
@@ -56,35 +149,51 @@ impl Attacks {
         rng: &mut Rng,
     ) -> Vec<Call> {
         let mut calls = Vec::new();
-        let mut script = |starts: f64, lasts: f64, per_s: f64, make: &mut dyn FnMut(Timestamp, &mut Rng) -> Call| {
-            for at in ticks(live_since, starts, lasts, per_s, from, to) {
-                calls.push(make(at, rng));
-            }
-        };
-        // A burst of failures: keys of other customers are tried out.
-        script(1.0, 20.0, 6.0, &mut |at, rng| self.probe(fleet, at, rng));
-        // Out of scope: a reporting token starts to refund.
-        script(6.0, 40.0, 0.1, &mut |at, rng| self.stray(fleet, at, rng));
-        // A spike: many times the token's busiest minute.
-        script(8.0, 60.0, 25.0, &mut |at, rng| {
-            call(self.spiking, &fleet[self.spiking], at, rng)
-        });
-        // Theft: the owner goes on, the thief reads customers and rattles at the administrative routes.
-        script(5.0, 3_600.0, 0.5, &mut |at, rng| call(self.stolen, &fleet[self.stolen], at, rng));
-        script(12.0, 3_600.0, 3.0, &mut |at, rng| self.steal(at, rng));
-        calls.sort_by_key(|call| (call.at, call.member));
+        for (wave, begins) in self
+            .waves
+            .iter()
+            .zip((0..).map(|wave| live_since + WAVE * wave))
+        {
+            let at = |rhythm| ticks(begins, rhythm, from, to);
+            calls.extend(at(PROBE).map(|at| wave.probe(fleet, at, rng)));
+            calls.extend(at(STRAY).map(|at| wave.stray(fleet, at, rng)));
+            calls.extend(at(SPIKE).map(|at| call(wave.spiking, &fleet[wave.spiking], at, rng)));
+        }
+        let (theft, owner) = (self.waves[0], &fleet[self.stolen()]);
+        calls.extend(
+            ticks(live_since, OWNER, from, to).map(|at| call(theft.stolen, owner, at, rng)),
+        );
+        calls.extend(ticks(live_since, THIEF_AT_WORK, from, to).map(|at| theft.steal(at, rng)));
         calls
     }
+}
 
+impl Wave {
     fn probe(&self, fleet: &[Member], at: Timestamp, rng: &mut Rng) -> Call {
         let member = &fleet[self.probing];
         let status = if rng.f64() < 0.9 { 403 } else { 200 };
-        call_of(self.probing, CUSTOMERS, at, member.addresses[0], member.user_agent, status, rng)
+        call_of(
+            self.probing,
+            CUSTOMERS,
+            at,
+            member.addresses[0],
+            member.user_agent,
+            status,
+            rng,
+        )
     }
 
     fn stray(&self, fleet: &[Member], at: Timestamp, rng: &mut Rng) -> Call {
         let member = &fleet[self.straying];
-        call_of(self.straying, REFUNDS, at, member.addresses[0], member.user_agent, 201, rng)
+        call_of(
+            self.straying,
+            REFUNDS,
+            at,
+            member.addresses[0],
+            member.user_agent,
+            201,
+            rng,
+        )
     }
 
     fn steal(&self, at: Timestamp, rng: &mut Rng) -> Call {
@@ -97,21 +206,20 @@ impl Attacks {
     }
 }
 
-/// The moments between `from` and `to` at which something happens `per_s` times a second, from `starts` seconds after
-/// `live_since` for `lasts` seconds.
+/// The moments between `from` and `to` of a rhythm that is counted from `begins`.
 fn ticks(
-    live_since: Timestamp,
-    starts: f64,
-    lasts: f64,
-    per_s: f64,
+    begins: Timestamp,
+    rhythm: Rhythm,
     from: Timestamp,
     to: Timestamp,
 ) -> impl Iterator<Item = Timestamp> {
-    let step = Duration::from_secs_f64(1.0 / per_s);
-    let start = live_since + Duration::from_secs_f64(starts);
-    let count = (lasts * per_s) as u32;
-    let first = (from.since(start).as_secs_f64() * per_s).ceil() as u32;
-    (first..count).map(move |index| start + step * index).take_while(move |at| *at < to)
+    let step = Duration::from_secs_f64(1.0 / rhythm.per_s);
+    let start = begins + Duration::from_secs_f64(rhythm.starts);
+    let count = (rhythm.lasts * rhythm.per_s) as u32;
+    let first = (from.since(start).as_secs_f64() * rhythm.per_s) as u32;
+    (first..count)
+        .map(move |index| start + step * index)
+        .take_while(move |at| *at < to)
         .filter(move |at| *at >= from)
 }
 
@@ -121,13 +229,18 @@ mod tests {
 
     #[test]
     fn slices_of_time_hold_every_tick_once() {
-        let live_since = Timestamp::from_secs(1_000);
-        let all = |step_ms: u64| {
-            let mut from = live_since;
+        let begins = Timestamp::from_secs(1_000);
+        let rhythm = Rhythm {
+            starts: 2.0,
+            lasts: 5.0,
+            per_s: 3.0,
+        };
+        let all = |slice_ms: u64| {
+            let mut from = begins;
             let mut seen = Vec::new();
-            while from < live_since + Duration::from_secs(12) {
-                let to = from + Duration::from_millis(step_ms);
-                seen.extend(ticks(live_since, 2.0, 5.0, 3.0, from, to));
+            while from < begins + Duration::from_secs(12) {
+                let to = from + Duration::from_millis(slice_ms);
+                seen.extend(ticks(begins, rhythm, from, to));
                 from = to;
             }
             seen

@@ -81,9 +81,30 @@ const PLACES: [[u8; 3]; 14] = [
 ];
 /// Consumers: a company and what its application does.
 const COMPANIES: [&str; 24] = [
-    "acme", "northwind", "globex", "initech", "umbra", "contoso", "fabrikam", "hooli", "vandelay",
-    "stark", "wayne", "tyrell", "cyberdyne", "wonka", "aperture", "soylent", "oscorp", "massive",
-    "gringotts", "monarch", "zorin", "duff", "bluth", "dunder",
+    "acme",
+    "northwind",
+    "globex",
+    "initech",
+    "umbra",
+    "contoso",
+    "fabrikam",
+    "hooli",
+    "vandelay",
+    "stark",
+    "wayne",
+    "tyrell",
+    "cyberdyne",
+    "wonka",
+    "aperture",
+    "soylent",
+    "oscorp",
+    "massive",
+    "gringotts",
+    "monarch",
+    "zorin",
+    "duff",
+    "bluth",
+    "dunder",
 ];
 const PURPOSES: [&str; 5] = ["billing", "sync", "reports", "mobile", "checkout"];
 const USER_AGENTS: [&str; 6] = [
@@ -96,14 +117,46 @@ const USER_AGENTS: [&str; 6] = [
 ];
 /// The demo's API as ordinary tokens use it.
 const ROUTES: [Route; 8] = [
-    Route { method: "GET", name: "orders-list", path: "/v1/orders" },
-    Route { method: "GET", name: "orders-get", path: "/v1/orders/{}" },
-    Route { method: "POST", name: "orders-create", path: "/v1/orders" },
-    Route { method: "GET", name: "invoices-get", path: "/v1/invoices/{}" },
-    Route { method: "GET", name: "customers-get", path: "/v1/customers/{}" },
-    Route { method: "GET", name: "catalog", path: "/v1/catalog" },
-    Route { method: "PUT", name: "stock-set", path: "/v1/stock/{}" },
-    Route { method: "GET", name: "shipments-get", path: "/v1/shipments/{}" },
+    Route {
+        method: "GET",
+        name: "orders-list",
+        path: "/v1/orders",
+    },
+    Route {
+        method: "GET",
+        name: "orders-get",
+        path: "/v1/orders/{}",
+    },
+    Route {
+        method: "POST",
+        name: "orders-create",
+        path: "/v1/orders",
+    },
+    Route {
+        method: "GET",
+        name: "invoices-get",
+        path: "/v1/invoices/{}",
+    },
+    Route {
+        method: "GET",
+        name: "customers-get",
+        path: "/v1/customers/{}",
+    },
+    Route {
+        method: "GET",
+        name: "catalog",
+        path: "/v1/catalog",
+    },
+    Route {
+        method: "PUT",
+        name: "stock-set",
+        path: "/v1/stock/{}",
+    },
+    Route {
+        method: "GET",
+        name: "shipments-get",
+        path: "/v1/shipments/{}",
+    },
 ];
 
 /// `count` tokens of different habits; the daily jobs are at work in `hour`, so that there is something to see.
@@ -113,11 +166,23 @@ pub(super) fn members(count: usize, hour: i64, rng: &mut Rng) -> Vec<Member> {
 
 fn member(index: usize, hour: i64, rng: &mut Rng) -> Member {
     let habit = match index % 8 {
-        0 | 4 => Habit::DailySync { from_hour: (hour - 1).rem_euclid(24), per_hour: 160.0 + 120.0 * rng.f64() },
-        1 | 5 => Habit::Office { noon: rng.i64(10..17), per_hour: 6.0 + 8.0 * rng.f64() },
-        2 => Habit::Steady { per_hour: 2.0 + 4.0 * rng.f64() },
-        3 => Habit::Hourly { calls: 3.0 + 3.0 * rng.f64() },
-        _ => Habit::Sparse { per_hour: 0.15 + 0.2 * rng.f64() },
+        0 | 4 => Habit::DailySync {
+            from_hour: (hour - 1).rem_euclid(24),
+            per_hour: 110.0 + 90.0 * rng.f64(),
+        },
+        1 | 5 => Habit::Office {
+            noon: rng.i64(10..17),
+            per_hour: 14.0 + 16.0 * rng.f64(),
+        },
+        2 => Habit::Steady {
+            per_hour: 2.0 + 4.0 * rng.f64(),
+        },
+        3 => Habit::Hourly {
+            calls: 3.0 + 3.0 * rng.f64(),
+        },
+        _ => Habit::Sparse {
+            per_hour: 0.15 + 0.2 * rng.f64(),
+        },
     };
     let network = PLACES[rng.usize(..PLACES.len())];
     let hosts = 1 + rng.usize(..3);
@@ -125,7 +190,9 @@ fn member(index: usize, hour: i64, rng: &mut Rng) -> Member {
         .map(|_| Ipv4Addr::new(network[0], network[1], network[2], rng.u8(10..250)))
         .collect();
     let first = rng.usize(..ROUTES.len());
-    let routes = (0..3).map(|step| ROUTES[(first + step) % ROUTES.len()]).collect();
+    let routes = (0..3)
+        .map(|step| ROUTES[(first + step) % ROUTES.len()])
+        .collect();
     Member {
         consumer: format!(
             "{}-{}",
@@ -134,7 +201,11 @@ fn member(index: usize, hour: i64, rng: &mut Rng) -> Member {
         ),
         credential_id: uuid(rng),
         key: format!("tw_live_{}", text(rng, 32)),
-        gateway: if index % 3 == 2 { GatewayKind::Nginx } else { GatewayKind::Kong },
+        gateway: if index % 3 == 2 {
+            GatewayKind::Nginx
+        } else {
+            GatewayKind::Kong
+        },
         habit,
         addresses,
         user_agent: USER_AGENTS[rng.usize(..USER_AGENTS.len())],
@@ -148,13 +219,22 @@ impl Habit {
     pub(super) fn per_hour(self, hour: i64) -> f64 {
         let hour_of_day = hour.rem_euclid(24);
         match self {
-            Self::DailySync { from_hour, per_hour } => {
-                if (hour_of_day - from_hour).rem_euclid(24) < 3 { per_hour } else { 0.0 }
+            Self::DailySync {
+                from_hour,
+                per_hour,
+            } => {
+                if (hour_of_day - from_hour).rem_euclid(24) < 3 {
+                    per_hour
+                } else {
+                    0.0
+                }
             }
             Self::Office { noon, per_hour } => {
                 // 1970-01-01 was a Thursday: Saturday and Sunday are the third and fourth day from then.
                 let weekend = matches!(hour.div_euclid(24).rem_euclid(7), 2 | 3);
-                let away = (hour_of_day - noon).abs().min(24 - (hour_of_day - noon).abs());
+                let away = (hour_of_day - noon)
+                    .abs()
+                    .min(24 - (hour_of_day - noon).abs());
                 let share = (1.0 - away as f64 / 6.0).max(0.02);
                 per_hour * share * if weekend { 0.1 } else { 1.0 }
             }
@@ -168,7 +248,9 @@ impl Habit {
 /// Lower-case letters and digits.
 pub(super) fn text(rng: &mut Rng, length: usize) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    (0..length).map(|_| char::from(ALPHABET[rng.usize(..ALPHABET.len())])).collect()
+    (0..length)
+        .map(|_| char::from(ALPHABET[rng.usize(..ALPHABET.len())]))
+        .collect()
 }
 
 /// A random UUID, version 4.

@@ -59,18 +59,32 @@ struct RevokeToken {
 impl Gateways {
     /// Gateways of `fleet` that ship to `push_url`.
     pub(super) fn new(fleet: Arc<Vec<Member>>, push_url: String, push_key: String) -> Self {
-        Self { fleet, revoked: Arc::default(), http: reqwest::Client::new(), push_url, push_key }
+        Self {
+            fleet,
+            revoked: Arc::default(),
+            http: reqwest::Client::new(),
+            push_url,
+            push_key,
+        }
     }
 
     /// Where the gateways take revocations; requests are believed only with a signature under `secret`.
     pub(super) fn revocations(&self, secret: Vec<u8>) -> Router {
-        let state = Revocations { revoked: Arc::clone(&self.revoked), secret: Arc::new(secret) };
-        Router::new().route("/revoke", post(revoke)).with_state(state)
+        let state = Revocations {
+            revoked: Arc::clone(&self.revoked),
+            secret: Arc::new(secret),
+        };
+        Router::new()
+            .route("/revoke", post(revoke))
+            .with_state(state)
     }
 
     /// Whether the token of `member` was revoked.
     pub(super) fn is_revoked(&self, member: usize) -> bool {
-        let revoked = self.revoked.lock().expect("nothing panics while it holds this lock");
+        let revoked = self
+            .revoked
+            .lock()
+            .expect("nothing panics while it holds this lock");
         revoked.contains(&self.fleet[member].credential_id)
     }
 
@@ -80,7 +94,11 @@ impl Gateways {
             let lines: String = part
                 .iter()
                 .map(|call| {
-                    let status = if self.is_revoked(call.member) { 401 } else { call.status };
+                    let status = if self.is_revoked(call.member) {
+                        401
+                    } else {
+                        call.status
+                    };
                     line(&self.fleet[call.member], call, status, rng.u128(..))
                 })
                 .collect();
@@ -101,7 +119,10 @@ impl Gateways {
             .context("the gateway could not reach Tokenwatch")?;
         if !response.status().is_success() {
             let status = response.status();
-            bail!("Tokenwatch refused log lines: {status} {}", response.text().await?);
+            bail!(
+                "Tokenwatch refused log lines: {status} {}",
+                response.text().await?
+            );
         }
         Ok(())
     }
@@ -127,14 +148,19 @@ async fn revoke(State(state): State<Revocations>, headers: HeaderMap, body: Byte
 
 /// Whether one of the signatures is ours, by the Standard Webhooks scheme: HMAC-SHA-256 of `id.timestamp.body`.
 fn is_signed(headers: &HeaderMap, body: &[u8], secret: &[u8]) -> bool {
-    let header = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let (Some(id), Some(timestamp), Some(signatures)) =
-        (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"))
-    else {
+    let header = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
+    let (Some(id), Some(timestamp), Some(signatures)) = (
+        header("webhook-id"),
+        header("webhook-timestamp"),
+        header("webhook-signature"),
+    ) else {
         return false;
     };
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
     mac.update(format!("{id}.{timestamp}.").as_bytes());
     mac.update(body);
     signatures

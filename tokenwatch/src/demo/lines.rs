@@ -46,7 +46,8 @@ fn kong(member: &Member, call: &Call, status: u16, request_id: u128) -> serde_js
         "workspace_name": "default",
     });
     // Kong names the credential even when the call is refused later on, by its acl plugin or by the service.
-    line["authenticated_entity"] = json!({"id": member.credential_id, "consumer_id": member.consumer});
+    line["authenticated_entity"] =
+        json!({"id": member.credential_id, "consumer_id": member.consumer});
     line["consumer"] = json!({"id": member.consumer, "username": member.consumer});
     line
 }

@@ -37,7 +37,10 @@ impl DemoSettings {
         fleet: &[Member],
         rng: &mut Rng,
     ) -> Self {
-        let consumers: Vec<&str> = fleet.iter().map(|member| member.consumer.as_str()).collect();
+        let consumers: Vec<&str> = fleet
+            .iter()
+            .map(|member| member.consumer.as_str())
+            .collect();
         let text = format!(
             r#"
 [log]
@@ -68,7 +71,7 @@ allow = [
 ]
 
 [[alerting.receivers]]
-type = "log"
+kind = "log"
 name = "log"
 file = {alerts:?}
 
@@ -89,14 +92,21 @@ allow_private = true
             alerts = folder.join("alerts.ndjson"),
         );
         let webhook_secret = (0..WEBHOOK_SECRET_BYTES).map(|_| rng.u8(..)).collect();
-        Self { text, push_key: fleet::text(rng, 40), webhook_secret }
+        Self {
+            text,
+            push_key: fleet::text(rng, 40),
+            webhook_secret,
+        }
     }
 
     /// The settings that `tokenwatch run` would have with this text.
     pub(super) fn settings(&self) -> Result<Settings, ConfigError> {
         let secrets = DemoSecrets(HashMap::from([
             (PUSH_KEY, self.push_key.clone()),
-            (REVOKE_SECRET, format!("whsec_{}", STANDARD.encode(&self.webhook_secret))),
+            (
+                REVOKE_SECRET,
+                format!("whsec_{}", STANDARD.encode(&self.webhook_secret)),
+            ),
         ]));
         config::parse("demo", &self.text, &secrets)
     }

@@ -49,7 +49,12 @@ pub(super) fn calls(fleet: &[Member], from: Timestamp, to: Timestamp, rng: &mut 
             if full_hour {
                 let count = poisson(member.habit.per_hour(hour), rng);
                 calls.extend((0..count).map(|_| {
-                    call(index, member, from + Duration::from_millis(rng.u64(..60_000)), rng)
+                    call(
+                        index,
+                        member,
+                        from + Duration::from_millis(rng.u64(..60_000)),
+                        rng,
+                    )
                 }));
             }
             continue;
@@ -57,7 +62,12 @@ pub(super) fn calls(fleet: &[Member], from: Timestamp, to: Timestamp, rng: &mut 
         let count = poisson(member.habit.per_hour(hour) * share, rng);
         let width = to.since(from).as_micros() as u64;
         calls.extend((0..count).map(|_| {
-            call(index, member, from + Duration::from_micros(rng.u64(..width.max(1))), rng)
+            call(
+                index,
+                member,
+                from + Duration::from_micros(rng.u64(..width.max(1))),
+                rng,
+            )
         }));
     }
     calls.sort_by_key(|call| (call.at, call.member));
@@ -96,7 +106,11 @@ pub(super) fn call_of(
         path: route.path.replace("{}", &rng.u32(1..50_000).to_string()),
         status,
         bytes_in: rng.u64(180..900),
-        bytes_out: if status < 300 { rng.u64(300..9_000) } else { rng.u64(60..220) },
+        bytes_out: if status < 300 {
+            rng.u64(300..9_000)
+        } else {
+            rng.u64(60..220)
+        },
         latency_ms: rng.u64(3..120),
     }
 }
@@ -104,7 +118,8 @@ pub(super) fn call_of(
 /// A Poisson-distributed count: Knuth's product of uniforms below 30, the normal approximation above.
 fn poisson(mean: f64, rng: &mut Rng) -> usize {
     if mean > 30.0 {
-        let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
+        let normal =
+            (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
         return (mean + mean.sqrt() * normal).round().max(0.0) as usize;
     }
     let limit = (-mean).exp();

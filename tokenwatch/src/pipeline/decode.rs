@@ -36,7 +36,10 @@ pub(crate) fn decode<'a>(decoder: &'a Decoder, batch: &'a RecordBatch) -> Decode
 
 fn decode_chunk<'a>(decoder: &'a Decoder, batch: &'a RecordBatch, start: usize) -> Decoded<'a> {
     let end = (start + CHUNK_RECORDS).min(batch.records.len());
-    let mut chunk = Decoded { events: Vec::with_capacity(end - start), rejects: Vec::new() };
+    let mut chunk = Decoded {
+        events: Vec::with_capacity(end - start),
+        rejects: Vec::new(),
+    };
     for index in start..end {
         decoder.decode(batch.raw(index), &mut chunk.events, &mut chunk.rejects);
     }

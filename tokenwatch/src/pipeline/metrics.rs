@@ -56,22 +56,46 @@ impl Default for PipelineMetrics {
 impl PipelineMetrics {
     /// Makes them known to `/metrics`.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        registry.register("tokenwatch_pipeline_events", "Access events that went all the way", self.events.clone());
-        registry.register("tokenwatch_pipeline_batches", "Batches that went all the way", self.batches.clone());
-        registry.register("tokenwatch_pipeline_signals", "Signals of the detectors", self.signals.clone());
-        registry.register("tokenwatch_pipeline_findings", "Findings opened", self.findings.clone());
+        registry.register(
+            "tokenwatch_pipeline_events",
+            "Access events that went all the way",
+            self.events.clone(),
+        );
+        registry.register(
+            "tokenwatch_pipeline_batches",
+            "Batches that went all the way",
+            self.batches.clone(),
+        );
+        registry.register(
+            "tokenwatch_pipeline_signals",
+            "Signals of the detectors",
+            self.signals.clone(),
+        );
+        registry.register(
+            "tokenwatch_pipeline_findings",
+            "Findings opened",
+            self.findings.clone(),
+        );
         registry.register(
             "tokenwatch_pipeline_batch_write_seconds",
             "From a batch judged to a batch stored",
             self.batch_seconds.clone(),
         );
-        registry.register("tokenwatch_pipeline_checkpoints", "Checkpoints written", self.checkpoints.clone());
+        registry.register(
+            "tokenwatch_pipeline_checkpoints",
+            "Checkpoints written",
+            self.checkpoints.clone(),
+        );
         registry.register(
             "tokenwatch_pipeline_checkpoint_timestamp_seconds",
             "When the last checkpoint was written",
             self.checkpoint_at.clone(),
         );
-        registry.register("tokenwatch_pipeline_engine_tokens", "Tokens that the engine knows", self.engine_tokens.clone());
+        registry.register(
+            "tokenwatch_pipeline_engine_tokens",
+            "Tokens that the engine knows",
+            self.engine_tokens.clone(),
+        );
         registry.register(
             "tokenwatch_pipeline_engine_state_bytes",
             "Memory that the tokens' states take",
@@ -83,8 +107,11 @@ impl PipelineMetrics {
 impl Collector for LatencyCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let progress = self.0.snapshot();
-        let summaries: Vec<(&str, LatencySummary)> =
-            progress.latency.all().map(|(stage, recent)| (stage, recent.summary())).to_vec();
+        let summaries: Vec<(&str, LatencySummary)> = progress
+            .latency
+            .all()
+            .map(|(stage, recent)| (stage, recent.summary()))
+            .to_vec();
         let mut family = encoder.encode_descriptor(
             "tokenwatch_pipeline_latency",
             "Quantiles of the last minutes, by where the latency starts and ends",
@@ -92,9 +119,11 @@ impl Collector for LatencyCollector {
             prometheus_client::metrics::MetricType::Gauge,
         )?;
         for (stage, summary) in &summaries {
-            for (quantile, ms) in
-                [("0.5", summary.p50_ms), ("0.95", summary.p95_ms), ("0.99", summary.p99_ms)]
-            {
+            for (quantile, ms) in [
+                ("0.5", summary.p50_ms),
+                ("0.95", summary.p95_ms),
+                ("0.99", summary.p99_ms),
+            ] {
                 let labels = [("stage", *stage), ("quantile", quantile)];
                 ConstGauge::new(ms as f64 / 1_000.0).encode(family.encode_family(&labels)?)?;
             }

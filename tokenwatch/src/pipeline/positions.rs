@@ -16,8 +16,10 @@ pub(crate) struct Positions {
 impl Positions {
     /// Goes on from a checkpoint.
     pub(crate) fn restore(positions: Vec<Position>) -> Self {
-        let next =
-            positions.into_iter().map(|position| (position.stream, position.next_offset)).collect();
+        let next = positions
+            .into_iter()
+            .map(|position| (position.stream, position.next_offset))
+            .collect();
         Self { next }
     }
 
@@ -36,7 +38,9 @@ impl Positions {
             next_offsets[record.stream as usize] = Some(record.next_offset);
         }
         for (stream, next_offset) in batch.streams.iter().zip(next_offsets) {
-            let Some(next_offset) = next_offset else { continue };
+            let Some(next_offset) = next_offset else {
+                continue;
+            };
             match self.next.get_mut(stream.as_ref()) {
                 Some(next) => *next = next_offset,
                 None => {
@@ -68,24 +72,39 @@ mod tests {
     use super::*;
 
     fn stream(partition: i32) -> StreamId {
-        StreamId { topic: "gateway.access".to_owned(), partition }
+        StreamId {
+            topic: "gateway.access".to_owned(),
+            partition,
+        }
     }
 
     #[test]
     fn positions_follow_the_last_record_of_each_stream() {
         let mut batch = RecordBatch {
-            streams: vec![Arc::new(stream(0)), Arc::new(stream(1)), Arc::new(stream(2))],
+            streams: vec![
+                Arc::new(stream(0)),
+                Arc::new(stream(1)),
+                Arc::new(stream(2)),
+            ],
             ..RecordBatch::default()
         };
         batch.push(0, 10, 11, None, b"a");
         batch.push(1, 4, 5, None, b"b");
         batch.push(0, 13, 14, None, b"c");
-        let mut positions =
-            Positions::restore(vec![Position { stream: stream(2), next_offset: 99 }]);
+        let mut positions = Positions::restore(vec![Position {
+            stream: stream(2),
+            next_offset: 99,
+        }]);
         positions.advance(&batch);
-        let offsets: Vec<i64> =
-            positions.all().into_iter().map(|position| position.next_offset).collect();
+        let offsets: Vec<i64> = positions
+            .all()
+            .into_iter()
+            .map(|position| position.next_offset)
+            .collect();
         assert_eq!(offsets, [14, 5, 99]);
-        assert_eq!(positions.of(&[stream(1), stream(7)]), HashMap::from([(stream(1), 5)]));
+        assert_eq!(
+            positions.of(&[stream(1), stream(7)]),
+            HashMap::from([(stream(1), 5)])
+        );
     }
 }

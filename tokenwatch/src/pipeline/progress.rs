@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokenwatch_dashboards::LiveEvent;
 use tokenwatch_detectors::{Detections, EngineStats};
@@ -11,6 +12,10 @@ use tokio::sync::broadcast;
 
 use super::decode::Decoded;
 use super::metrics::{FindingLabels, PipelineMetrics};
+
+/// Older than this, what is read is history that was loaded, and its age is no latency. A lag this long is told by the
+/// lag metrics.
+const HISTORY_AGE: Duration = Duration::from_secs(3_600);
 
 /// Shares the progress between the pipeline and those who ask.
 #[derive(Clone, Debug)]
@@ -63,7 +68,11 @@ pub(crate) struct Recent {
 
 impl ProgressHandle {
     pub(crate) fn new(metrics: PipelineMetrics, live: broadcast::Sender<LiveEvent>) -> Self {
-        Self { progress: Arc::default(), metrics, live }
+        Self {
+            progress: Arc::default(),
+            metrics,
+            live,
+        }
     }
 
     /// A copy of the progress so far.
@@ -93,18 +102,27 @@ impl ProgressHandle {
         for event in &decoded.events {
             progress.failures += u64::from(event.outcome != Outcome::Ok);
             progress.last_event_at = progress.last_event_at.max(Some(event.ts));
-            progress.latency.gateway_to_stored.record(event.ts, stored_at);
+            progress
+                .latency
+                .gateway_to_stored
+                .record(event.ts, stored_at);
         }
         for reject in &decoded.rejects {
             *progress.rejected.entry(reject.reason.name()).or_default() += 1;
         }
         let appended = batch.records.iter().filter_map(|record| record.appended_at);
         for appended_at in appended.clone() {
-            progress.latency.kafka_to_stored.record(appended_at, stored_at);
+            progress
+                .latency
+                .kafka_to_stored
+                .record(appended_at, stored_at);
         }
         let oldest = appended.min();
         for finding in opened(&detections.findings) {
-            progress.latency.gateway_to_finding.record(finding.detected_at, decided_at);
+            progress
+                .latency
+                .gateway_to_finding
+                .record(finding.detected_at, decided_at);
             if let Some(oldest) = oldest {
                 progress.latency.kafka_to_finding.record(oldest, decided_at);
             }
@@ -113,19 +131,25 @@ impl ProgressHandle {
         self.metrics.events.inc_by(decoded.events.len() as u64);
         self.metrics.batches.inc();
         self.metrics.signals.inc_by(detections.signals.len() as u64);
-        self.metrics.batch_seconds.observe(stored_at.since(decided_at).as_secs_f64());
+        self.metrics
+            .batch_seconds
+            .observe(stored_at.since(decided_at).as_secs_f64());
     }
 
     /// New versions of findings are stored.
     pub(super) fn findings(&self, findings: &[Finding]) {
         for finding in opened(findings) {
-            let labels =
-                FindingLabels { detector: finding.detector.name(), severity: finding.severity.name() };
+            let labels = FindingLabels {
+                detector: finding.detector.name(),
+                severity: finding.severity.name(),
+            };
             self.metrics.findings.get_or_create(&labels).inc();
         }
         for finding in findings {
             // Nobody may be looking.
-            self.live.send(LiveEvent::Finding(Arc::new(finding.clone()))).ok();
+            self.live
+                .send(LiveEvent::Finding(Arc::new(finding.clone())))
+                .ok();
         }
     }
 
@@ -134,7 +158,9 @@ impl ProgressHandle {
         self.metrics.checkpoints.inc();
         self.metrics.checkpoint_at.set(at.as_secs());
         self.metrics.engine_tokens.set(engine.tokens as i64);
-        self.metrics.engine_state_bytes.set(engine.state_bytes as i64);
+        self.metrics
+            .engine_state_bytes
+            .set(engine.state_bytes as i64);
         let mut progress = self.lock();
         progress.last_checkpoint_at = Some(at);
         progress.engine = engine;
@@ -169,6 +195,9 @@ impl Latencies {
 impl Recent {
     fn record(&mut self, from: Timestamp, to: Timestamp) {
         let latency = to.since(from);
+        if latency > HISTORY_AGE {
+            return;
+        }
         self.current.record(latency);
         self.count += 1;
         self.total_ms += u64::try_from(latency.as_millis()).unwrap_or(0);
@@ -182,7 +211,11 @@ impl Recent {
     pub(crate) fn summary(&self) -> LatencySummary {
         let mut recent = self.previous.clone();
         recent.add(&self.current);
-        LatencySummary { count: self.count, total_ms: self.total_ms, ..recent.summary() }
+        LatencySummary {
+            count: self.count,
+            total_ms: self.total_ms,
+            ..recent.summary()
+        }
     }
 }
 

@@ -39,7 +39,9 @@ impl Stops {
         self.sources.cancel();
         let drained = timeout(limit, pipeline).await;
         if drained.is_err() {
-            tracing::warn!("what the sources sent could not be written in time; it will be read again");
+            tracing::warn!(
+                "what the sources sent could not be written in time; it will be read again"
+            );
             self.pipeline.cancel();
         }
         self.alerting.cancel();
@@ -68,7 +70,13 @@ impl Stops {
 
     /// Ends everything: nothing can be saved any more.
     pub(crate) fn all_at_once(&self) {
-        for stop in [&self.sources, &self.pipeline, &self.alerting, &self.http, &self.store] {
+        for stop in [
+            &self.sources,
+            &self.pipeline,
+            &self.alerting,
+            &self.http,
+            &self.store,
+        ] {
             stop.cancel();
         }
     }

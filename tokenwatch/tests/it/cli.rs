@@ -27,7 +27,9 @@ fn tokenwatch(folder: &Path, args: &[&str], input: &str) -> Output {
 
 fn lines(output: &Output) -> Vec<Value> {
     let text = std::str::from_utf8(&output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn kong_line(second: u32, status: u16, path: &str) -> String {
@@ -41,7 +43,10 @@ fn kong_line(second: u32, status: u16, path: &str) -> String {
 #[test]
 fn decode_writes_events_and_tells_what_it_could_not_read() {
     let folder = TempDir::new().unwrap();
-    let input = format!("{}not a line\n", kong_line(0, 200, "/v1/orders?apikey=sk_live_zzzzzzzzzzzzzzzzzzzzzzzz"));
+    let input = format!(
+        "{}not a line\n",
+        kong_line(0, 200, "/v1/orders?apikey=sk_live_zzzzzzzzzzzzzzzzzzzzzzzz")
+    );
     let output = tokenwatch(folder.path(), &["decode", "--format", "kong"], &input);
     assert!(output.status.success(), "{output:?}");
     let events = lines(&output);
@@ -70,7 +75,11 @@ fn a_secrets_id_is_the_id_of_its_calls() {
 #[test]
 fn an_empty_secret_is_refused() {
     let folder = TempDir::new().unwrap();
-    assert!(!tokenwatch(folder.path(), &["token", "id"], "\n").status.success());
+    assert!(
+        !tokenwatch(folder.path(), &["token", "id"], "\n")
+            .status
+            .success()
+    );
 }
 
 #[test]
@@ -78,21 +87,37 @@ fn replay_finds_a_burst_of_failures_the_same_way_each_time() {
     let folder = TempDir::new().unwrap();
     let mut input = String::new();
     for second in 0..120 {
-        input += &kong_line(second, if second < 10 { 200 } else { 403 }, &format!("/v1/orders/{second}"));
+        input += &kong_line(
+            second,
+            if second < 10 { 200 } else { 403 },
+            &format!("/v1/orders/{second}"),
+        );
     }
     let args = ["replay", "--format", "kong"];
     let first = tokenwatch(folder.path(), &args, &input);
     assert!(first.status.success(), "{first:?}");
     let findings = lines(&first);
-    assert!(findings.iter().any(|finding| finding["detector"] == "failure_burst"), "{first:?}");
-    assert_eq!(tokenwatch(folder.path(), &args, &input).stdout, first.stdout);
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding["detector"] == "failure_burst"),
+        "{first:?}"
+    );
+    assert_eq!(
+        tokenwatch(folder.path(), &args, &input).stdout,
+        first.stdout
+    );
 }
 
 #[test]
 fn files_split_by_node_replay_like_one() {
     let folder = TempDir::new().unwrap();
     let line = |second: u32| {
-        kong_line(second, if second < 10 { 200 } else { 403 }, &format!("/v1/orders/{second}"))
+        kong_line(
+            second,
+            if second < 10 { 200 } else { 403 },
+            &format!("/v1/orders/{second}"),
+        )
     };
     let write = |name: &str, seconds: &mut dyn Iterator<Item = u32>| {
         let text: String = seconds.map(line).collect();
@@ -104,7 +129,10 @@ fn files_split_by_node_replay_like_one() {
     let one = tokenwatch(folder.path(), &["replay", "all.log"], "");
     let two = tokenwatch(folder.path(), &["replay", "even.log", "odd.log"], "");
     let ids = |output: &Output| -> Vec<String> {
-        lines(output).iter().map(|finding| finding["id"].to_string()).collect()
+        lines(output)
+            .iter()
+            .map(|finding| finding["id"].to_string())
+            .collect()
     };
     assert!(!ids(&one).is_empty(), "{one:?}");
     assert_eq!(ids(&one), ids(&two));
@@ -118,7 +146,10 @@ fn every_problem_of_a_configuration_is_told_with_its_line() {
     let output = tokenwatch(folder.path(), &["check-config", "t.toml"], "");
     assert_eq!(output.status.code(), Some(64));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("t.toml:2: pipeline.checkpoint_interval"), "{stderr}");
+    assert!(
+        stderr.contains("t.toml:2: pipeline.checkpoint_interval"),
+        "{stderr}"
+    );
     assert!(stderr.contains("t.toml:5: dashboards.listen"), "{stderr}");
     assert!(stderr.contains("2 problems"), "{stderr}");
 }
@@ -135,7 +166,10 @@ fn unknown_keys_and_wrong_types_are_told_with_their_line() {
         let output = tokenwatch(folder.path(), &["check-config", "t.toml"], "");
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{stderr}");
-        assert!(stderr.contains(&format!("t.toml:{line}:")) && stderr.contains(word), "{stderr}");
+        assert!(
+            stderr.contains(&format!("t.toml:{line}:")) && stderr.contains(word),
+            "{stderr}"
+        );
     }
 }
 

@@ -16,8 +16,14 @@ const MAY_USE: [(&str, &[&str]); 6] = [
     ("tokenwatch-ingest", &["tokenwatch-model"]),
     ("tokenwatch-detectors", &["tokenwatch-model"]),
     ("tokenwatch-store", &["tokenwatch-model"]),
-    ("tokenwatch-alerting", &["tokenwatch-model", "tokenwatch-store"]),
-    ("tokenwatch-dashboards", &["tokenwatch-model", "tokenwatch-store"]),
+    (
+        "tokenwatch-alerting",
+        &["tokenwatch-model", "tokenwatch-store"],
+    ),
+    (
+        "tokenwatch-dashboards",
+        &["tokenwatch-model", "tokenwatch-store"],
+    ),
 ];
 /// Libraries that stay where they are wrapped.
 const ONLY_IN: [(&str, &[&str]); 5] = [
@@ -29,7 +35,10 @@ const ONLY_IN: [(&str, &[&str]); 5] = [
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .to_owned()
 }
 
 /// Source files of the workspace, without what was built or fetched.
@@ -41,8 +50,10 @@ fn sources(extensions: &[&str]) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !matches!(name.as_str(), "target" | "node_modules" | "dist" | "fetched" | "data")
-                    && !name.starts_with('.')
+                if !matches!(
+                    name.as_str(),
+                    "target" | "node_modules" | "dist" | "fetched" | "data"
+                ) && !name.starts_with('.')
                 {
                     folders.push(path);
                 }
@@ -59,7 +70,10 @@ fn crates_know_only_whom_they_may() {
     let metadata = MetadataCommand::new().no_deps().exec().unwrap();
     let mut wrong = Vec::new();
     for package in &metadata.packages {
-        let uses = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let uses = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal);
         for dependency in uses {
             let may = MAY_USE.iter().find(|(name, _)| package.name == *name);
             let ours = dependency.name.starts_with("tokenwatch-");
@@ -91,12 +105,17 @@ fn files_are_short() {
 fn every_detector_has_fixtures_a_page_and_a_row() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for detector in Detector::ALL {
-        let cases = root().join("detectors/tests/scenarios").join(detector.name());
+        let cases = root()
+            .join("detectors/tests/scenarios")
+            .join(detector.name());
         let count = fs::read_dir(&cases).map(Iterator::count).unwrap_or(0);
         assert!(count >= 3, "{} has {count} scenarios", cases.display());
         let page = root().join(format!("docs/detectors/{detector}.md"));
         assert!(page.exists(), "{}", page.display());
-        assert!(readme.contains(&format!("`{detector}`")), "README.md does not name {detector}");
+        assert!(
+            readme.contains(&format!("`{detector}`")),
+            "README.md does not name {detector}"
+        );
     }
 }
 
@@ -106,7 +125,10 @@ fn every_format_has_fixtures_and_a_section() {
     for format in Format::ALL {
         let fixtures = root().join("ingest/tests/fixtures").join(format.name());
         assert!(fixtures.is_dir(), "{}", fixtures.display());
-        assert!(page.contains(&format!("`{format}`")), "docs/formats.md does not name {format}");
+        assert!(
+            page.contains(&format!("`{format}`")),
+            "docs/formats.md does not name {format}"
+        );
     }
 }
 
@@ -129,12 +151,22 @@ fn every_metric_is_documented() {
 }
 
 fn is_metric(text: &str) -> bool {
-    ["ingest", "detectors", "store", "alerting", "dashboards", "pipeline"].iter().any(|part| {
+    [
+        "ingest",
+        "detectors",
+        "store",
+        "alerting",
+        "dashboards",
+        "pipeline",
+    ]
+    .iter()
+    .any(|part| {
         text.strip_prefix("tokenwatch_")
             .and_then(|rest| rest.strip_prefix(part))
             .and_then(|rest| rest.strip_prefix('_'))
             .is_some_and(|rest| {
-                rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+                rest.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
             })
     })
 }

@@ -45,7 +45,10 @@ impl Merge {
             fresh: false,
             ended: false,
         };
-        Self { files: inputs.into_iter().map(open).collect(), counts: Counts::default() }
+        Self {
+            files: inputs.into_iter().map(open).collect(),
+            counts: Counts::default(),
+        }
     }
 
     /// What was read so far.
@@ -62,11 +65,16 @@ impl Merge {
         for file in &mut self.files {
             file.fill()?;
         }
-        let mut decoded: Vec<Decoded<'_>> =
-            self.files.iter().map(|file| pipeline::decode(decoder, &file.waiting)).collect();
+        let mut decoded: Vec<Decoded<'_>> = self
+            .files
+            .iter()
+            .map(|file| pipeline::decode(decoder, &file.waiting))
+            .collect();
         let horizon = horizon(&self.files, &decoded);
-        let ready: Vec<usize> =
-            decoded.iter().map(|decoded| events_until(&decoded.events, horizon)).collect();
+        let ready: Vec<usize> = decoded
+            .iter()
+            .map(|decoded| events_until(&decoded.events, horizon))
+            .collect();
         self.counts.events += ready.iter().sum::<usize>() as u64;
         for (file, decoded) in self.files.iter().zip(&decoded) {
             if file.fresh {
@@ -83,7 +91,10 @@ impl Merge {
         for (file, kept_from) in self.files.iter_mut().zip(kept_from) {
             file.keep_from(kept_from);
         }
-        Ok(self.files.iter().any(|file| !file.ended || !file.waiting.records.is_empty()))
+        Ok(self
+            .files
+            .iter()
+            .any(|file| !file.ended || !file.waiting.records.is_empty()))
     }
 }
 
@@ -126,7 +137,9 @@ fn horizon(files: &[OpenFile], decoded: &[Decoded<'_>]) -> Option<Timestamp> {
 
 /// How many of `events` lie before the first record that is newer than `horizon`.
 fn events_until(events: &[AccessEvent<'_>], horizon: Option<Timestamp>) -> usize {
-    let Some(horizon) = horizon else { return events.len() };
+    let Some(horizon) = horizon else {
+        return events.len();
+    };
     // A record may hold many events; they are handed on together.
     let newer = |event: &AccessEvent<'_>| event.origin.index == 0 && event.ts > horizon;
     events.iter().position(newer).unwrap_or(events.len())

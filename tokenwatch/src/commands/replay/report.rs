@@ -30,7 +30,11 @@ pub(super) struct Incident {
 
 impl Report {
     pub(super) fn new(started: Instant) -> Self {
-        Self { started, findings: HashMap::new(), signals: 0 }
+        Self {
+            started,
+            findings: HashMap::new(),
+            signals: 0,
+        }
     }
 
     /// Takes over what one round found.
@@ -52,7 +56,9 @@ impl Report {
     pub(super) fn incidents(&self) -> Vec<Incident> {
         let mut incidents: BTreeMap<&str, Incident> = BTreeMap::new();
         for finding in self.findings() {
-            let Some(id) = finding.incident_id.as_deref() else { continue };
+            let Some(id) = finding.incident_id.as_deref() else {
+                continue;
+            };
             let incident = incidents.entry(id).or_insert_with(|| Incident {
                 id: id.to_owned(),
                 severity: finding.severity,
@@ -80,14 +86,25 @@ impl Report {
     ) -> io::Result<()> {
         let secs = self.started.elapsed().as_secs_f64();
         let rate = counts.events as f64 / secs.max(1e-9);
-        writeln!(out, "{} events of {} tokens in {secs:.1} s, {rate:.0}/s", counts.events, engine.tokens)?;
+        writeln!(
+            out,
+            "{} events of {} tokens in {secs:.1} s, {rate:.0}/s",
+            counts.events, engine.tokens
+        )?;
         for (reason, count) in &counts.rejected {
             writeln!(out, "{count} records rejected: {reason}")?;
         }
-        writeln!(out, "{} findings, {} signals", self.findings.len(), self.signals)?;
+        writeln!(
+            out,
+            "{} findings, {} signals",
+            self.findings.len(),
+            self.signals
+        )?;
         let mut by_kind: BTreeMap<(&str, Severity), u64> = BTreeMap::new();
         for finding in self.findings.values() {
-            *by_kind.entry((finding.detector.name(), finding.severity)).or_default() += 1;
+            *by_kind
+                .entry((finding.detector.name(), finding.severity))
+                .or_default() += 1;
         }
         for ((detector, severity), count) in by_kind {
             writeln!(out, "  {count} {detector}, {severity}")?;
