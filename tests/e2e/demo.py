@@ -20,10 +20,10 @@ class Demo(Tokenwatch):
     def __init__(self):
         Process.__init__(self, "demo", [TOKENWATCH, "demo", "--for", f"{RUN_SECS}s", "--no-wait"])
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        self.address = wait_for("console", lambda: self.said("Console   "))
-        self.password = wait_for("password", lambda: self.said("Log in    admin / "))
+        self.address = wait_for("console", lambda: self.word_after("Console   "))
+        self.password = wait_for("password", lambda: self.word_after("Log in    admin / "))
 
-    def said(self, mark):
+    def word_after(self, mark):
         assert not self.ended(), f"the demo ended with {self.child.returncode}; see {self.log.resolve()}"
         return self.log.read_text().split(mark)[1].split()[0]
 
