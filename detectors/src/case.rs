@@ -11,8 +11,10 @@ use crate::hit::{Hit, Tier};
 use crate::risk::{Ledger, decide_severity};
 use crate::token::micros;
 
-/// A closed episode is taken up again for this long.
+/// A closed episode is taken up again for this long, in its token's own time.
 const REOPEN_S: i64 = DAY;
+/// Silent tokens' episodes are kept a day longer: their stream may be that far behind the one that says what time it is.
+const KEEP_S: i64 = REOPEN_S + DAY;
 /// Unless the new one is this many times as large.
 const NEW_EPISODE: f64 = 2.0;
 
@@ -53,8 +55,30 @@ impl Case {
         }
     }
 
-    /// Ends what has ended by `now`, and forgets what ended a day before.
+    /// Ends what has ended by `now`, the token's own time, and forgets what ended a day before. A case of which nothing
+    /// is left begins anew.
+    pub(crate) fn advance(&mut self, id: TokenId, now: Timestamp, out: &mut Detections) {
+        // Another stream may have ended an episode whose own stream is far behind: it goes on as if nothing had been.
+        for episode in &mut self.episodes {
+            episode.open |= now <= episode.deadline;
+        }
+        self.end(id, now, out);
+        self.forget(now, REOPEN_S);
+        if self.is_empty() {
+            *self = Self {
+                scheduled: self.scheduled,
+                ..Self::new(now)
+            };
+        }
+    }
+
+    /// The same for a token that says nothing, by the time of others.
     pub(crate) fn expire(&mut self, id: TokenId, now: Timestamp, out: &mut Detections) {
+        self.end(id, now, out);
+        self.forget(now, KEEP_S);
+    }
+
+    fn end(&mut self, id: TokenId, now: Timestamp, out: &mut Detections) {
         let incident = self.incident_id(id);
         for episode in &mut self.episodes {
             if episode.open && episode.deadline < now {
@@ -65,7 +89,10 @@ impl Case {
                 }
             }
         }
-        let forgotten = |end: Timestamp| end.as_secs() + REOPEN_S < now.as_secs();
+    }
+
+    fn forget(&mut self, now: Timestamp, after_s: i64) {
+        let forgotten = |end: Timestamp| end.as_secs() + after_s < now.as_secs();
         self.episodes
             .retain(|episode| episode.open || !forgotten(episode.deadline));
         if self
@@ -75,6 +102,10 @@ impl Case {
         {
             self.contest = None;
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.episodes.is_empty() && self.contest.is_none()
     }
 
     /// Tells the last state of what is still open.
@@ -203,19 +234,19 @@ impl Case {
 
     /// When the case has to be looked at next, and by which stream's watermark; `None` if nothing is left.
     pub(crate) fn next_deadline(&self) -> Option<(Timestamp, u32)> {
-        let day = std::time::Duration::from_secs(REOPEN_S.unsigned_abs() + 1);
+        let kept = std::time::Duration::from_secs(KEEP_S.unsigned_abs() + 1);
         let episodes = self.episodes.iter().map(|episode| {
             let end = if episode.open {
                 episode.deadline
             } else {
-                episode.deadline + day
+                episode.deadline + kept
             };
             (end, episode.stream)
         });
         let contest = self
             .contest
             .iter()
-            .map(|contest| (contest.newest + day, u32::MAX));
+            .map(|contest| (contest.newest + kept, u32::MAX));
         episodes.chain(contest).min()
     }
 }

@@ -227,7 +227,7 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&id) else {
             return;
         };
-        case.expire(id, token.newest, out);
+        case.advance(id, token.newest, out);
         if let Some(key) = moment.place {
             if moment.challenged {
                 new_geography::challenge(case, token, key, event);

@@ -126,28 +126,58 @@ proptest! {
     #[test]
     fn interleaving_of_partitions_does_not_change_findings(seed: u64, shuffle: u64) {
         let events = traffic(seed);
-        let partition = |event: &AccessEvent<'_>| event.origin.partition.expect("set") as usize;
-        let mut queues = vec![std::collections::VecDeque::new(); 3];
-        for event in &events {
-            queues[partition(event)].push_back(event.clone());
-        }
-        let mut random = fastrand::Rng::with_seed(shuffle);
-        let mut mixed = Vec::new();
-        while mixed.len() < events.len() {
-            // Partitions may run up to half an hour ahead of each other.
-            let head = |queue: &std::collections::VecDeque<AccessEvent<'_>>| queue.front().map(|e| e.ts);
-            let last = queues.iter().filter_map(head).min().expect("events are left")
-                + std::time::Duration::from_mins(30);
-            let queue = &mut queues[random.usize(0..3)];
-            for _ in 0..random.usize(1..60) {
-                if head(queue).is_some_and(|ts| ts <= last) {
-                    mixed.extend(queue.pop_front());
-                }
-            }
-        }
+        // As it is while everything is read as it comes.
+        let mixed = interleave(&events, shuffle, std::time::Duration::from_mins(30));
         let (one, other) = (run(&events, 500), run(&mixed, 500));
         prop_assert_eq!(last_versions(&one.findings), last_versions(&other.findings));
     }
+
+    #[test]
+    fn a_partition_far_behind_has_the_same_findings_in_perhaps_more_versions(seed: u64, shuffle: u64) {
+        let events = traffic(seed);
+        // As it may be while days are caught up with.
+        let mixed = interleave(&events, shuffle, std::time::Duration::from_hours(12));
+        let last = |events: &[AccessEvent<'_>]| {
+            let mut last = last_versions(&run(events, 500).findings);
+            for finding in &mut last {
+                finding.revision = 0;
+            }
+            last
+        };
+        prop_assert_eq!(last(&events), last(&mixed));
+    }
+}
+
+/// The events, partition by partition in their order, the partitions at random but at most `ahead` of each other.
+fn interleave(
+    events: &[AccessEvent<'static>],
+    shuffle: u64,
+    ahead: std::time::Duration,
+) -> Vec<AccessEvent<'static>> {
+    let partition = |event: &AccessEvent<'_>| event.origin.partition.expect("set") as usize;
+    let mut queues = vec![std::collections::VecDeque::new(); 3];
+    for event in events {
+        queues[partition(event)].push_back(event.clone());
+    }
+    let mut random = fastrand::Rng::with_seed(shuffle);
+    let mut mixed = Vec::new();
+    while mixed.len() < events.len() {
+        let head =
+            |queue: &std::collections::VecDeque<AccessEvent<'_>>| queue.front().map(|e| e.ts);
+        let last = queues
+            .iter()
+            .filter_map(head)
+            .min()
+            .expect("events are left")
+            + ahead;
+        let queue = &mut queues[random.usize(0..3)];
+        for _ in 0..random.usize(1..60) {
+            if head(queue).is_some_and(|ts| ts <= last) {
+                mixed.extend(queue.pop_front());
+            }
+        }
+    }
+    mixed
 }
 
 #[test]
