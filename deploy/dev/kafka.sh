@@ -86,8 +86,9 @@ message.max.bytes=16777216
 replica.fetch.max.bytes=16777216
 END
   echo "127.0.0.1:$broker" >"$dir/bootstrap"
+  # An id that began with a dash would be taken for an option.
   kafka_tool kafka.tools.StorageTool format --ignore-formatted \
-    --cluster-id "$(python3 -c 'import base64, uuid; print(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))')" \
+    --cluster-id="$(python3 -c 'import base64, uuid; print(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))')" \
     --config "$dir/server.properties" >"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; return 1; }
 }
 
