@@ -66,7 +66,9 @@ pub(crate) fn token(id: TokenId, credential_id: Option<&str>, consumer: Option<&
             format!("A token of {consumer} ({})", abbreviated(credential))
         }
         (Some(credential), None) => format!("Token {}", abbreviated(credential)),
-        (None, Some(consumer)) => format!("A token of {consumer} ({})", abbreviated(&id.to_string())),
+        (None, Some(consumer)) => {
+            format!("A token of {consumer} ({})", abbreviated(&id.to_string()))
+        }
         (None, None) => format!("Token {id}"),
     }
 }
@@ -294,7 +296,11 @@ mod tests {
     fn a_token_is_named_after_its_owner_and_shortly() {
         let id = TokenId::from_bits(7);
         for (credential, consumer, name) in [
-            (Some("5cbc6a9e-6f44-4f3b"), Some("acme"), "A token of acme (5cbc6a9e-6f4…)"),
+            (
+                Some("5cbc6a9e-6f44-4f3b"),
+                Some("acme"),
+                "A token of acme (5cbc6a9e-6f4…)",
+            ),
             (Some("acme-sub"), None, "Token acme-sub"),
             (None, Some("acme"), "A token of acme (tok_00000000…)"),
             (None, None, "Token tok_00000000000000000000000007"),

@@ -66,9 +66,8 @@ impl Detector {
     pub const fn attack(self) -> &'static [&'static str] {
         match self {
             Self::RateSpike => &["T1550.001", "T1530"],
-            Self::NewGeography => &["T1550.001", "T1078.004"],
+            Self::NewGeography | Self::OutOfScope => &["T1550.001", "T1078.004"],
             Self::FailureBurst => &["T1110", "T1595.003"],
-            Self::OutOfScope => &["T1550.001", "T1078.004"],
         }
     }
 

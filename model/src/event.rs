@@ -187,7 +187,7 @@ impl CountryCode {
 
     /// The two letters.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("two ASCII letters are UTF-8")
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

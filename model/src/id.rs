@@ -96,7 +96,8 @@ impl FindingId {
             hash.update(part);
         }
         let digest = hash.finalize();
-        let bytes: [u8; 16] = digest[..16].try_into().expect("a SHA-256 has 32 bytes");
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
         Self(u128::from_be_bytes(bytes))
     }
 }

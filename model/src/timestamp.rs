@@ -54,6 +54,7 @@ impl Timestamp {
     }
 
     /// The start of the window of `width` that this lies in, aligned to 1970.
+    #[must_use]
     pub fn floor_to(self, width: Duration) -> Self {
         let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX).max(1);
         Self(self.0.div_euclid(width) * width)
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn windows_before_1970_are_aligned_too() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(
             Timestamp::from_secs(-1).floor_to(minute),
             Timestamp::from_secs(-60)

@@ -37,7 +37,7 @@ use settings::DemoSettings;
 const MEMBERS: usize = 120;
 /// Days of history before the live traffic: more than a baseline needs to be mature.
 const HISTORY_DAYS: u64 = 14;
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 /// Live calls are shipped this often.
 const LIVE_STEP: Duration = Duration::from_millis(250);
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let demo = DemoSettings::new(&folder.path, args.listen, gateway, &fleet, &mut rng);
     let settings = demo.settings()?;
     logging::init(&settings.log)?;
-    let service = Service::start(settings, axum::Router::new()).await?;
+    let service = Service::start(settings).await?;
     let console = format!("http://{}", service.address);
     let gateways = Gateways::new(
         Arc::clone(&fleet),
@@ -77,19 +77,17 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
         .as_ref()
         .map(|password| password.expose_secret().to_owned());
     announce(&console, password.as_deref());
-    let live_since = history(&gateways, &fleet, &clock, &mut rng).await?;
-    let store = service.store.clone();
-    let live = async {
-        let live = live(&gateways, &fleet, &clock, live_since, rng);
-        tokio::select! {
-            result = live => result,
-            () = wiring::signal() => Ok(()),
-            () = until(end) => Ok(()),
-        }
+    let traffic = async {
+        let live_since = history(&gateways, &fleet, &clock, &mut rng).await?;
+        live(&gateways, &fleet, &clock, live_since, rng).await
     };
-    let result = live.await;
+    let result = tokio::select! {
+        result = traffic => result,
+        () = wiring::signal() => Ok(()),
+        () = until(end) => Ok(()),
+    };
     if args.no_wait {
-        summary::print(&store, &console).await?;
+        summary::print(&service.store, &console).await?;
     } else if end.is_some() && result.is_ok() {
         eprintln!("  The console stays open until Ctrl-C.");
         wiring::signal().await;
@@ -99,23 +97,19 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
 }
 
 fn folder(data: Option<PathBuf>) -> anyhow::Result<Folder> {
-    Ok(match data {
-        Some(path) => {
-            std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
-            Folder {
-                path,
-                _temporary: None,
-            }
-        }
-        None => {
-            let temporary = tempfile::Builder::new()
-                .prefix("tokenwatch-demo-")
-                .tempdir()?;
-            Folder {
-                path: temporary.path().to_owned(),
-                _temporary: Some(temporary),
-            }
-        }
+    if let Some(path) = data {
+        std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
+        return Ok(Folder {
+            path,
+            _temporary: None,
+        });
+    }
+    let temporary = tempfile::Builder::new()
+        .prefix("tokenwatch-demo-")
+        .tempdir()?;
+    Ok(Folder {
+        path: temporary.path().to_owned(),
+        _temporary: Some(temporary),
     })
 }
 

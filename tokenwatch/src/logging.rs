@@ -44,6 +44,7 @@ pub(crate) fn init(config: &LogConfig) -> anyhow::Result<()> {
         .with_context(|| format!("log.level: {directives:?} is not a list of directives"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     match config.format {
         LogFormat::Text => builder.with_target(false).try_init(),

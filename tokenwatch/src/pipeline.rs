@@ -79,7 +79,7 @@ impl Pipeline {
                         }
                     }
                     Some(SourceEvent::Revoked { streams, done }) => {
-                        tracing::info!(streams.count = streams.len(), "streams revoked");
+                        tracing::debug!(streams.count = streams.len(), "streams revoked");
                         self.checkpoint().await?;
                         dirty = false;
                         if done.send(()).is_err() {
@@ -106,7 +106,7 @@ impl Pipeline {
         };
         let positions: Vec<Position> = streams.iter().map(from).collect();
         let stored = self.store.stored_since(&positions).await?;
-        tracing::info!(
+        tracing::debug!(
             streams.count = streams.len(),
             streams.known = known.len(),
             events.stored = stored.len(),

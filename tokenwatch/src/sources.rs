@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 /// The pause before a failed source is started again; doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The configured sources, not started yet.
 pub(crate) struct Sources {
@@ -109,7 +109,7 @@ impl Sources {
     /// Starts all of them; they end with `cancel`.
     pub(crate) fn start(
         self,
-        tx: mpsc::Sender<SourceEvent>,
+        tx: &mpsc::Sender<SourceEvent>,
         tasks: &TaskTracker,
         cancel: &CancellationToken,
     ) {

@@ -16,7 +16,7 @@ use tokenwatch_dashboards::{
 };
 use tokenwatch_detectors::{DetectorSettings, Engine};
 use tokenwatch_ingest::{DeadLetters, Decoder, Geo, IngestMetrics, TokenKey};
-use tokenwatch_model::Clock;
+use tokenwatch_model::{Clock, Timestamp};
 use tokenwatch_store::{Store, StoreError, StoreMetrics, StoredSet};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -51,6 +51,18 @@ pub(crate) struct Service {
     shutdown_timeout: std::time::Duration,
 }
 
+/// What the parts are joined from.
+struct Wiring {
+    settings: Settings,
+    clock: Clock,
+    started_at: Timestamp,
+    stops: Stops,
+    metrics: Metrics,
+    store: Store,
+    live: broadcast::Sender<LiveEvent>,
+    progress: ProgressHandle,
+}
+
 /// Metrics of every part, and where `/metrics` finds them.
 #[derive(Default)]
 struct Metrics {
@@ -65,7 +77,7 @@ struct Metrics {
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let settings = config::load(&args.config.config, &SystemSecrets)?;
     logging::init(&settings.log)?;
-    let service = Service::start(settings, Router::new()).await?;
+    let service = Service::start(settings).await?;
     if let Some(password) = &service.first_admin {
         eprintln!(
             "\n  The console's first user is {} with the password {}\n  It is shown this once.\n",
@@ -85,102 +97,31 @@ pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<(Store, St
 }
 
 impl Service {
-    /// Starts everything; `extra` is served beside the console.
-    pub(crate) async fn start(settings: Settings, extra: Router) -> anyhow::Result<Self> {
-        let clock = clock::system();
-        let started_at = clock.now();
-        let stops = Stops::default();
-        let metrics = Metrics::default();
-        let (live, _) = broadcast::channel(LIVE_EVENTS_LIMIT);
-        let progress = ProgressHandle::new(metrics.pipeline.clone(), live.clone());
-        let registry = metrics.registry(&progress);
-
+    /// Starts everything, from the end of the flow to its beginning, so that nothing comes before there is a taker.
+    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
         // The address is taken first: a second process on it fails before it touches anything.
-        let listener = TcpListener::bind(settings.dashboards.listen)
+        let listen = settings.dashboards.listen;
+        let listener = TcpListener::bind(listen)
             .await
-            .with_context(|| format!("cannot listen on {}", settings.dashboards.listen))?;
+            .with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
+        let shutdown_timeout = settings.pipeline.shutdown_timeout;
 
-        let (status, status_seen) = watch::channel(PipelineStatus::default());
-        let (readiness, readiness_seen) = watch::channel(status::starting());
-        let store = store(&settings, &clock, metrics.store.clone(), &stops).await?;
-        let first_admin = tokenwatch_dashboards::ensure_first_admin(&store, &clock).await?;
-        let alerts = alerts(
-            &settings,
-            &store,
-            &clock,
-            metrics.alerting.clone(),
-            &live,
-            &stops,
-        )?;
+        let wiring = Wiring::open(settings).await?;
+        let store = wiring.store.clone();
+        let first_admin = tokenwatch_dashboards::ensure_first_admin(&store, &wiring.clock).await?;
+        let dispatcher = wiring.dispatcher()?;
+        let sources = wiring.sources()?;
+        let pipeline = wiring.pipeline(dispatcher.clone(), &sources).await?;
+        let geo = geo_component(pipeline.decoder.geo());
+        let app = wiring.console(dispatcher, &sources, geo)?;
+        let stops = wiring.stops;
 
-        let key = TokenKey::load_or_create(&settings.ingest.key_file).with_context(|| {
-            format!("the deployment key {}", settings.ingest.key_file.display())
-        })?;
-        let geo = Geo::open(&settings.ingest.geo, &metrics.ingest);
-        let geo_state = geo_component(&geo);
-        let decoder = Decoder::new(
-            settings.ingest.decoder.clone(),
-            key,
-            geo,
-            metrics.ingest.clone(),
-        );
-        let sources = Sources::new(&settings.ingest, &clock, &metrics.ingest)?;
-        let restored = restore(&store, settings.detectors.clone()).await?;
-        let pipeline = Pipeline {
-            decoder,
-            engine: restored.engine,
-            store: store.clone(),
-            dispatcher: alerts.clone(),
-            dead_letters: DeadLetters::open(
-                &settings.ingest.dead_letters,
-                clock.clone(),
-                metrics.ingest.sources.dead_letters.clone(),
-            )?,
-            commits: sources.commit_handles(),
-            progress: progress.clone(),
-            clock: clock.clone(),
-            stored: StoredSet::default(),
-            positions: Positions::restore(restored.positions),
-            next_checkpoint: restored.next_checkpoint,
-            checkpoint_interval: settings.pipeline.checkpoint_interval,
-        };
         let (batches, received) = mpsc::channel(BATCHES_WAITING_LIMIT);
         let pipeline = stops
             .tasks
             .spawn(pipeline.run(received, stops.pipeline.clone()));
-        let push = sources.push_router();
-        let kafka = sources.kafka_handle();
-        sources.start(batches, &stops.tasks, &stops.sources);
-
-        let reporter = StatusReporter {
-            clock: clock.clone(),
-            started_at,
-            progress,
-            store: store.clone(),
-            kafka,
-            dispatcher: alerts,
-            geo: geo_state,
-            response_mode: settings.alerting.response.mode,
-            status,
-            readiness,
-            live: live.clone(),
-        };
-        stops.tasks.spawn(reporter.run(stops.http.clone()));
-        let console = DashboardState::new(DashboardParts {
-            settings: settings.dashboards,
-            store: store.clone(),
-            clock,
-            metrics: metrics.dashboards,
-            registry: Arc::new(registry),
-            readiness: readiness_seen,
-            pipeline: status_seen,
-            live,
-            shutdown: stops.http.clone(),
-        })?;
-        let app = tokenwatch_dashboards::router(console)
-            .merge(push)
-            .merge(extra);
+        sources.start(&batches, &stops.tasks, &stops.sources);
         stops.tasks.spawn(serve(listener, app, stops.http.clone()));
         tracing::info!(console.address = %address, "tokenwatch runs");
         Ok(Self {
@@ -189,7 +130,7 @@ impl Service {
             first_admin,
             pipeline,
             stops,
-            shutdown_timeout: settings.pipeline.shutdown_timeout,
+            shutdown_timeout,
         })
     }
 
@@ -207,6 +148,120 @@ impl Service {
         self.stops
             .in_order(self.pipeline, self.shutdown_timeout)
             .await
+    }
+}
+
+impl Wiring {
+    /// Opens the store; everything else hangs on it.
+    async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let clock = clock::system();
+        let stops = Stops::default();
+        let metrics = Metrics::default();
+        let store = store(&settings, &clock, metrics.store.clone(), &stops).await?;
+        let (live, _) = broadcast::channel(LIVE_EVENTS_LIMIT);
+        let progress = ProgressHandle::new(metrics.pipeline.clone(), live.clone());
+        let started_at = clock.now();
+        Ok(Self {
+            settings,
+            clock,
+            started_at,
+            stops,
+            metrics,
+            store,
+            live,
+            progress,
+        })
+    }
+
+    /// Alerting, which also tells open consoles of its responses.
+    fn dispatcher(&self) -> anyhow::Result<Dispatcher> {
+        let (events, seen) = broadcast::channel(LIVE_EVENTS_LIMIT);
+        self.stops.tasks.spawn(forward(seen, self.live.clone()));
+        let runtime = tokenwatch_alerting::Runtime {
+            clock: self.clock.clone(),
+            metrics: self.metrics.alerting.clone(),
+            events: Some(events),
+            tracker: self.stops.alerts.clone(),
+            cancel: self.stops.alerting.clone(),
+        };
+        let settings = Arc::new(self.settings.alerting.clone());
+        Ok(Dispatcher::start(settings, self.store.clone(), runtime)?)
+    }
+
+    fn sources(&self) -> anyhow::Result<Sources> {
+        Ok(Sources::new(
+            &self.settings.ingest,
+            &self.clock,
+            &self.metrics.ingest,
+        )?)
+    }
+
+    /// The pipeline, going on from the newest checkpoint.
+    async fn pipeline(
+        &self,
+        dispatcher: Dispatcher,
+        sources: &Sources,
+    ) -> anyhow::Result<Pipeline> {
+        let ingest = &self.settings.ingest;
+        let metrics = &self.metrics.ingest;
+        let key = TokenKey::load_or_create(&ingest.key_file)
+            .with_context(|| format!("the deployment key {}", ingest.key_file.display()))?;
+        let geo = Geo::open(&ingest.geo, metrics);
+        let letters = metrics.sources.dead_letters.clone();
+        let restored = restore(&self.store, self.settings.detectors.clone()).await?;
+        Ok(Pipeline {
+            decoder: Decoder::new(ingest.decoder.clone(), key, geo, metrics.clone()),
+            engine: restored.engine,
+            store: self.store.clone(),
+            dispatcher,
+            dead_letters: DeadLetters::open(&ingest.dead_letters, self.clock.clone(), letters)?,
+            commits: sources.commit_handles(),
+            progress: self.progress.clone(),
+            clock: self.clock.clone(),
+            stored: StoredSet::default(),
+            positions: Positions::restore(restored.positions),
+            next_checkpoint: restored.next_checkpoint,
+            checkpoint_interval: self.settings.pipeline.checkpoint_interval,
+        })
+    }
+
+    /// The API, the console, the metrics and the HTTP source; starts the task that tells them how things are.
+    fn console(
+        &self,
+        dispatcher: Dispatcher,
+        sources: &Sources,
+        geo: Component,
+    ) -> anyhow::Result<Router> {
+        let (status, pipeline) = watch::channel(PipelineStatus::default());
+        let (readiness, readiness_seen) = watch::channel(status::starting());
+        let reporter = StatusReporter {
+            clock: self.clock.clone(),
+            started_at: self.started_at,
+            progress: self.progress.clone(),
+            store: self.store.clone(),
+            kafka: sources.kafka_handle(),
+            dispatcher,
+            geo,
+            response_mode: self.settings.alerting.response.mode,
+            status,
+            readiness,
+            live: self.live.clone(),
+        };
+        self.stops
+            .tasks
+            .spawn(reporter.run(self.stops.http.clone()));
+        let console = DashboardState::new(DashboardParts {
+            settings: self.settings.dashboards.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.dashboards.clone(),
+            registry: Arc::new(self.metrics.registry(&self.progress)),
+            readiness: readiness_seen,
+            pipeline,
+            live: self.live.clone(),
+            shutdown: self.stops.http.clone(),
+        })?;
+        Ok(tokenwatch_dashboards::router(console).merge(sources.push_router()))
     }
 }
 
@@ -279,30 +334,6 @@ async fn store(
         .await
         .context("the store's schema cannot be brought up to date")?;
     Ok(store)
-}
-
-fn alerts(
-    settings: &Settings,
-    store: &Store,
-    clock: &Clock,
-    metrics: AlertingMetrics,
-    live: &broadcast::Sender<LiveEvent>,
-    stops: &Stops,
-) -> anyhow::Result<Dispatcher> {
-    let (events, seen) = broadcast::channel(LIVE_EVENTS_LIMIT);
-    stops.tasks.spawn(forward(seen, live.clone()));
-    let runtime = tokenwatch_alerting::Runtime {
-        clock: clock.clone(),
-        metrics,
-        events: Some(events),
-        tracker: stops.alerts.clone(),
-        cancel: stops.alerting.clone(),
-    };
-    Ok(Dispatcher::start(
-        Arc::new(settings.alerting.clone()),
-        store.clone(),
-        runtime,
-    )?)
 }
 
 /// Shows responses on open consoles.

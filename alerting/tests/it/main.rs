@@ -52,7 +52,7 @@ fn finding(number: u128, severity: Severity) -> Finding {
             consumer: None,
             owner: None,
         }),
-        first_event_at: NOW - Duration::from_secs(60),
+        first_event_at: NOW - Duration::from_mins(1),
         last_event_at: NOW - Duration::from_secs(30),
         detected_at: NOW - Duration::from_secs(30),
         event_count: 10,
@@ -176,7 +176,7 @@ async fn what_a_killed_process_had_begun_is_finished_by_the_next() {
         target: "gateway".to_owned(),
         mode: ResponseMode::Enforce,
         // Long before anything that is read for the rate limit.
-        at: NOW - Duration::from_secs(30 * 86_400),
+        at: NOW - Duration::from_hours(30 * 24),
         result: ResponseResult::Intended,
         reason: String::new(),
     };

@@ -35,11 +35,16 @@ impl Scrubber<'_> {
 }
 
 /// The excerpt of a record is there to show its shape: quoted values go, but for numbers, times and addresses; keys stay.
+///
+/// A damaged quote turns inside and outside around for the rest of the record, so in JSON what stands outside is looked at
+/// just as closely.
 fn without_values(text: &str) -> String {
+    let is_json = text.contains("\":");
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(open) = rest.find('"') {
-        clean.push_str(&rest[..=open]);
+        push_outside(&mut clean, &rest[..open], is_json);
+        clean.push('"');
         rest = &rest[open + 1..];
         let Some(end) = quote_end(rest) else {
             // Cut off: nobody can tell what it would have been.
@@ -47,7 +52,7 @@ fn without_values(text: &str) -> String {
             return clean;
         };
         let value = &rest[..end];
-        let is_key = rest[end + 1..].trim_start().starts_with(':');
+        let is_key = rest[end + 1..].trim_start().starts_with(':') && is_name(value);
         clean.push_str(if is_key || is_harmless(value) {
             value
         } else {
@@ -56,8 +61,29 @@ fn without_values(text: &str) -> String {
         clean.push('"');
         rest = &rest[end + 1..];
     }
-    clean.push_str(rest);
+    push_outside(&mut clean, rest, is_json);
     clean
+}
+
+/// What stands outside quotes: in JSON structure, numbers and literals, and all else has lost its quotes.
+fn push_outside(clean: &mut String, text: &str, is_json: bool) {
+    if !is_json {
+        clean.push_str(text);
+        return;
+    }
+    let is_structure = |c: char| matches!(c, '{' | '}' | '[' | ']' | ':' | ',' | ' ');
+    for piece in text.split_inclusive(is_structure) {
+        let word = piece.trim_end_matches(is_structure);
+        clean.push_str(if is_harmless(word) { word } else { REDACTED });
+        clean.push_str(&piece[word.len()..]);
+    }
+}
+
+/// Whether it may be a key: those that hold more than a name are not needed to see the shape.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'@')
+    })
 }
 
 /// Where the text in front of which a quote opened ends.

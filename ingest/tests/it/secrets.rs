@@ -124,6 +124,24 @@ fn rejected_records_keep_their_secrets_too() {
 }
 
 #[test]
+fn a_lost_quote_turns_no_secret_out() {
+    let decoder = decoder(&DecoderConfig::default());
+    for secret in SECRETS {
+        for line in [KONG, NGINX, ENVOY, ISTIO, CADDY] {
+            let line = planted(line, secret);
+            for (at, _) in line.match_indices(['"', '{', '}', ':', ',']) {
+                for wrong in ["", "x", "]", "\\"] {
+                    let line = [&line[..at], wrong, &line[at + 1..]].concat();
+                    let (_, rejects) = decode(&decoder, 0, line.as_bytes());
+                    let text = serde_json::to_string(&rejects).unwrap();
+                    check_absent(&text, secret, &line);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_raw_key_in_a_line_has_the_id_that_the_key_alone_has() {
     let key = TokenKey::from_bytes(&[7; 32]);
     let line = r#"{"time_iso8601":"2025-11-22T06:40:00Z","remote_addr":"203.0.113.7","status":"200","http_apikey":"k-4711"}"#;

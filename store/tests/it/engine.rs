@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokenwatch_model::Clock;
+use tokenwatch_model::{Clock, Timestamp};
 use tokenwatch_store::testing::TestStore;
 use tokenwatch_store::{Store, StoreError, StoreMetrics, StoreSettings, Target};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,7 +47,8 @@ async fn an_engine_killed_amid_inserts_loses_and_doubles_nothing() {
         .map(|batch| (batch * 2_000..(batch + 1) * 2_000).map(event).collect())
         .collect();
     let (progress, mut done) = tokio::sync::watch::channel(0);
-    let inserter = tokio::task::spawn(async move {
+    let mut inserter = JoinSet::new();
+    inserter.spawn(async move {
         for (number, batch) in batches.iter().enumerate() {
             store.insert_events(batch).await.unwrap();
             progress.send_replace(number);
@@ -56,7 +58,7 @@ async fn an_engine_killed_amid_inserts_loses_and_doubles_nothing() {
         done.wait_for(|number| *number >= batch).await.unwrap();
         kill(&engine_process(&test));
     }
-    inserter.await.unwrap();
+    inserter.join_next().await.unwrap().unwrap();
     assert_eq!(count(&test, EVENTS).await, 120_000);
     assert_eq!(count(&test, DISTINCT).await, 120_000);
     assert_eq!(count(&test, ROLLUP).await, 120_000);
@@ -110,7 +112,7 @@ async fn two_processes_never_open_one_folder() {
     let tracker = TaskTracker::new();
     let second = Store::open(
         &test.settings,
-        Clock::fixed(Default::default()),
+        Clock::fixed(Timestamp::default()),
         StoreMetrics::default(),
         &tracker,
         CancellationToken::new(),

@@ -29,12 +29,12 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
             if batch.records.is_empty() {
                 break;
             }
-            let decoded = pipeline::decode(&decoder, &batch);
-            for event in &decoded.events {
+            let read = pipeline::decode(&decoder, &batch);
+            for event in &read.events {
                 serde_json::to_writer(&mut stdout, event).map_err(io::Error::from)?;
                 stdout.write_all(b"\n")?;
             }
-            for reject in &decoded.rejects {
+            for reject in &read.rejects {
                 write_reject(&mut rejects, reject)?;
             }
         }

@@ -36,7 +36,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     while more {
         let mut detections = Detections::default();
         more = files.next_round(&decoder, &mut |events| {
-            engine.process(events, &mut detections)
+            engine.process(events, &mut detections);
         })?;
         if !more {
             engine.finish(&mut detections);

@@ -36,10 +36,8 @@ impl<'t> Lines<'t> {
 
 /// The line, from 1, that the byte at `start` stands on.
 pub(super) fn line_of(text: &str, start: usize) -> usize {
-    1 + text.as_bytes()[..start.min(text.len())]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
+    let before = text.get(..start).unwrap_or(text);
+    1 + before.matches('\n').count()
 }
 
 /// One step of a key path.

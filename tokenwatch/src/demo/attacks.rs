@@ -48,7 +48,7 @@ const REFUNDS: Route = Route {
 };
 
 /// A wave of attacks begins this often, each on other tokens; only the first has a theft.
-const WAVE: Duration = Duration::from_secs(60);
+const WAVE: Duration = Duration::from_mins(1);
 
 /// The tokens that the attacks are about, wave by wave.
 #[derive(Clone, Debug)]

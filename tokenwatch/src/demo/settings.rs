@@ -47,7 +47,7 @@ impl DemoSettings {
 level = "warn"
 
 [ingest]
-data_dir = {folder:?}
+data_dir = {data:?}
 
 [ingest.http_push]
 enabled = true
@@ -88,8 +88,9 @@ url = "http://{gateway}/revoke"
 secret_env = ["{REVOKE_SECRET}"]
 allow_private = true
 "#,
-            clickhouse = folder.join("clickhouse"),
-            alerts = folder.join("alerts.ndjson"),
+            data = folder.display().to_string(),
+            clickhouse = folder.join("clickhouse").display().to_string(),
+            alerts = folder.join("alerts.ndjson").display().to_string(),
         );
         let webhook_secret = (0..WEBHOOK_SECRET_BYTES).map(|_| rng.u8(..)).collect();
         Self {

@@ -8,7 +8,7 @@ use tokenwatch_model::Timestamp;
 
 use super::fleet::{Habit, Member, Route};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// One call at a gateway.
 #[derive(Clone, Debug)]
@@ -79,8 +79,10 @@ pub(super) fn call(index: usize, member: &Member, at: Timestamp, rng: &mut Rng) 
     let route = member.routes[rng.usize(..member.routes.len())];
     let status = if rng.f64() < member.failing {
         [400, 404, 404, 409, 500][rng.usize(..5)]
+    } else if route.method == "POST" {
+        201
     } else {
-        if route.method == "POST" { 201 } else { 200 }
+        200
     };
     let address = member.addresses[rng.usize(..member.addresses.len())];
     call_of(index, route, at, address, member.user_agent, status, rng)

@@ -15,7 +15,7 @@ use super::metrics::{FindingLabels, PipelineMetrics};
 
 /// Older than this, what is read is history that was loaded, and its age is no latency. A lag this long is told by the
 /// lag metrics.
-const HISTORY_AGE: Duration = Duration::from_secs(3_600);
+const HISTORY_AGE: Duration = Duration::from_hours(1);
 
 /// Shares the progress between the pipeline and those who ask.
 #[derive(Clone, Debug)]

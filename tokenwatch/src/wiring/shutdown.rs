@@ -10,6 +10,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// An HTTP connection or a child process that does not end is not waited for longer.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
 /// One switch for each stage of a shutdown, and the tasks that it waits for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stops {
@@ -61,8 +64,6 @@ impl Stops {
         self.http.cancel();
         self.store.cancel();
         self.tasks.close();
-        /// An HTTP connection or a child process that does not end is not waited for longer.
-        const CLOSE_LIMIT: Duration = Duration::from_secs(10);
         if timeout(CLOSE_LIMIT, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }

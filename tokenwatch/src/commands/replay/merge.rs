@@ -65,29 +65,29 @@ impl Merge {
         for file in &mut self.files {
             file.fill()?;
         }
-        let mut decoded: Vec<Decoded<'_>> = self
+        let mut read: Vec<Decoded<'_>> = self
             .files
             .iter()
             .map(|file| pipeline::decode(decoder, &file.waiting))
             .collect();
-        let horizon = horizon(&self.files, &decoded);
-        let ready: Vec<usize> = decoded
+        let horizon = horizon(&self.files, &read);
+        let ready: Vec<usize> = read
             .iter()
-            .map(|decoded| events_until(&decoded.events, horizon))
+            .map(|part| events_until(&part.events, horizon))
             .collect();
         self.counts.events += ready.iter().sum::<usize>() as u64;
-        for (file, decoded) in self.files.iter().zip(&decoded) {
+        for (file, part) in self.files.iter().zip(&read) {
             if file.fresh {
-                count_rejects(&mut self.counts.rejected, &decoded.rejects);
+                count_rejects(&mut self.counts.rejected, &part.rejects);
             }
         }
-        let kept_from: Vec<Option<i64>> = decoded
+        let kept_from: Vec<Option<i64>> = read
             .iter()
             .zip(&ready)
-            .map(|(decoded, ready)| decoded.events.get(*ready)?.origin.offset)
+            .map(|(part, ready)| part.events.get(*ready)?.origin.offset)
             .collect();
-        hand_on(&mut decoded, &ready, take);
-        drop(decoded);
+        hand_on(&mut read, &ready, take);
+        drop(read);
         for (file, kept_from) in self.files.iter_mut().zip(kept_from) {
             file.keep_from(kept_from);
         }
