@@ -77,6 +77,13 @@ impl<'s> Scrubber<'s> {
 
     /// `text` without secrets, and in `cuts` whether any were found.
     pub(crate) fn scrub<'a>(&self, text: Text<'a>, kind: TextKind, cuts: &mut Cuts) -> Text<'a> {
+        // Several words in the place of an id are a text that a damaged line has moved there.
+        let kind = match kind {
+            TextKind::Identifier if memchr::memchr(b' ', text.as_bytes()).is_some() => {
+                TextKind::Prose
+            }
+            kind => kind,
+        };
         self.scrub_decoding(text, kind, cuts, DECODE_DEPTH)
     }
 
@@ -186,6 +193,20 @@ mod tests {
 
     fn check(kind: TextKind, text: &str, expected: &str) {
         assert_eq!(scrub(text, kind, &[]).0, expected, "{kind:?} {text}");
+    }
+
+    #[test]
+    fn a_user_agent_in_the_place_of_an_id_is_no_id() {
+        check(
+            TextKind::Identifier,
+            "cli 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+            "cli [redacted]",
+        );
+        check(
+            TextKind::Identifier,
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+        );
     }
 
     #[test]

@@ -36,14 +36,16 @@ impl Scrubber<'_> {
 
 /// The excerpt of a record is there to show its shape: quoted values go, but for numbers, times and addresses; keys stay.
 ///
-/// A damaged quote turns inside and outside around for the rest of the record, so in JSON what stands outside is looked at
-/// just as closely.
+/// A lost quote turns inside and outside around for the rest of the record, so what stands outside is looked at just as
+/// closely.
 fn without_values(text: &str) -> String {
-    let is_json = text.contains("\":");
+    if !text.contains('"') {
+        return text.to_owned();
+    }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(open) = rest.find('"') {
-        push_outside(&mut clean, &rest[..open], is_json);
+        push_outside(&mut clean, &rest[..open]);
         clean.push('"');
         rest = &rest[open + 1..];
         let Some(end) = quote_end(rest) else {
@@ -61,17 +63,13 @@ fn without_values(text: &str) -> String {
         clean.push('"');
         rest = &rest[end + 1..];
     }
-    push_outside(&mut clean, rest, is_json);
+    push_outside(&mut clean, rest);
     clean
 }
 
-/// What stands outside quotes: in JSON structure, numbers and literals, and all else has lost its quotes.
-fn push_outside(clean: &mut String, text: &str, is_json: bool) {
-    if !is_json {
-        clean.push_str(text);
-        return;
-    }
-    let is_structure = |c: char| matches!(c, '{' | '}' | '[' | ']' | ':' | ',' | ' ');
+/// What stands outside quotes: structure, numbers, times and literals. All else may have lost its quotes.
+fn push_outside(clean: &mut String, text: &str) {
+    let is_structure = |c: char| "{}[]():,/ ".contains(c);
     for piece in text.split_inclusive(is_structure) {
         let word = piece.trim_end_matches(is_structure);
         clean.push_str(if is_harmless(word) { word } else { REDACTED });

@@ -127,7 +127,7 @@ fn rejected_records_keep_their_secrets_too() {
 fn a_lost_quote_turns_no_secret_out() {
     let decoder = decoder(&DecoderConfig::default());
     for secret in SECRETS {
-        for line in [KONG, NGINX, ENVOY, ISTIO, CADDY] {
+        for line in [KONG, NGINX, ENVOY, ISTIO, CADDY, ENVOY_TEXT] {
             let line = planted(line, secret);
             for (at, _) in line.match_indices(['"', '{', '}', ':', ',']) {
                 for wrong in ["", "x", "]", "\\"] {
