@@ -8,7 +8,7 @@ from http.cookiejar import CookieJar
 
 from services import TOKENWATCH, Process, Services, Tokenwatch, wait_for
 
-RUN_SECS = 45
+RUN_SECS = 75
 FIRST_FINDING_LIMIT_SECS = 30
 ENDING_LIMIT_SECS = 10
 DETECTORS = {"failure_burst", "new_geography", "out_of_scope", "rate_spike"}
@@ -17,8 +17,8 @@ DETECTORS = {"failure_burst", "new_geography", "out_of_scope", "rate_spike"}
 class Demo(Tokenwatch):
     """The demo; it says on standard error where its console is and how to log in."""
 
-    def __init__(self):
-        Process.__init__(self, "demo", [TOKENWATCH, "demo", "--for", f"{RUN_SECS}s", "--no-wait"])
+    def __init__(self, run_secs):
+        Process.__init__(self, "demo", [TOKENWATCH, "demo", "--for", f"{run_secs}s", "--no-wait"])
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         self.address = wait_for("console", lambda: self.word_after("Console   "))
         self.password = wait_for("password", lambda: self.word_after("Log in    admin / "))
@@ -35,7 +35,7 @@ def findings(demo):
 def main():
     with Services() as services:
         started = time.monotonic()
-        demo = services.process(Demo())
+        demo = services.process(Demo(RUN_SECS))
         demo.login()
         first = wait_for("first finding", lambda: findings(demo), FIRST_FINDING_LIMIT_SECS - (time.monotonic() - started))
         first_secs = time.monotonic() - started

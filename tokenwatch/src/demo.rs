@@ -165,8 +165,8 @@ async fn live(
     caught_up_to: Timestamp,
     mut rng: Rng,
 ) -> anyhow::Result<()> {
-    let attacks = Attacks::choose(fleet);
     let live_since = clock.now();
+    let attacks = Attacks::choose(fleet, live_since);
     let mut told = false;
     let mut from = caught_up_to;
     let mut steps = tokio::time::interval(LIVE_STEP);

@@ -85,13 +85,13 @@ const PROBE: Rhythm = Rhythm {
 };
 /// A reporting token starts to refund.
 const STRAY: Rhythm = Rhythm {
-    starts: 14.0,
+    starts: 12.0,
     lasts: 30.0,
     per_s: 0.1,
 };
 /// Many times the token's busiest minute.
 const SPIKE: Rhythm = Rhythm {
-    starts: 22.0,
+    starts: 26.0,
     lasts: 25.0,
     per_s: 25.0,
 };
@@ -103,20 +103,22 @@ const OWNER: Rhythm = Rhythm {
 };
 /// … while the thief reads customers and rattles at the administrative routes.
 const THIEF_AT_WORK: Rhythm = Rhythm {
-    starts: 30.0,
+    starts: 20.0,
     lasts: 3_600.0,
     per_s: 3.0,
 };
 
 impl Attacks {
     /// Picks tokens whose habits suit the attacks.
-    pub(super) fn choose(fleet: &[Member]) -> Self {
+    pub(super) fn choose(fleet: &[Member], now: Timestamp) -> Self {
+        let hour = now.as_secs().div_euclid(3_600);
         let busy: Vec<usize> = fleet
             .iter()
             .enumerate()
             .filter(|(_, member)| {
                 member.gateway == GatewayKind::Kong
                     && matches!(member.habit, Habit::DailySync { .. })
+                    && member.habit.per_hour(hour) > 0.0
             })
             .map(|(index, _)| index)
             .collect();

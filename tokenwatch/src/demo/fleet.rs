@@ -166,10 +166,19 @@ pub(super) fn members(count: usize, hour: i64, rng: &mut Rng) -> Vec<Member> {
 
 fn member(index: usize, hour: i64, rng: &mut Rng) -> Member {
     let habit = match index % 8 {
-        0 | 4 => Habit::DailySync {
-            from_hour: (hour - 1).rem_euclid(24),
-            per_hour: 110.0 + 90.0 * rng.f64(),
-        },
+        step @ (0 | 4) => {
+            // Most work now, so that there is something to see; some at their own hour.
+            let elsewhen = step == 4 && rng.bool();
+            let from_hour = if elsewhen {
+                rng.i64(0..24)
+            } else {
+                (hour - 1).rem_euclid(24)
+            };
+            Habit::DailySync {
+                from_hour,
+                per_hour: 110.0 + 90.0 * rng.f64(),
+            }
+        }
         1 | 5 => Habit::Office {
             noon: rng.i64(10..17),
             per_hour: 14.0 + 16.0 * rng.f64(),
