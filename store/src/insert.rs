@@ -14,12 +14,29 @@ use crate::error::StoreError;
 use crate::rows::{
     AuditRow, FindingRow, NotificationRow, ResponseRow, SignalRow, SilenceRow, UserRow, VerdictRow,
 };
+use crate::state::Waiting;
 use crate::store::Store;
 
 /// The first pause before another attempt.
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest: short enough that recovery is noticed within seconds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The attempts of one request; from its first failure on it counts as waiting for the store.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    pause: Duration,
+    waiting: Option<Waiting>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            pause: FIRST_PAUSE,
+            waiting: None,
+        }
+    }
+}
 
 impl Store {
     /// Stores signals; an equal signal that is stored already stays one row.
@@ -112,16 +129,17 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let mut pause = FIRST_PAUSE;
+        let mut retry = Retry::default();
         loop {
             let error = match attempt().await {
                 Ok(value) => {
-                    self.state_keeper().up();
+                    drop(retry);
+                    self.state_keeper().answered();
                     return Ok(value);
                 }
                 Err(error) => error,
             };
-            self.pause_after(error, &mut pause).await?;
+            self.pause_after(error, &mut retry).await?;
         }
     }
 
@@ -129,20 +147,22 @@ impl Store {
     pub(crate) async fn pause_after(
         &self,
         error: StoreError,
-        pause: &mut Duration,
+        retry: &mut Retry,
     ) -> Result<(), StoreError> {
         let Some(reason) = error.retry_reason() else {
             return Err(error);
         };
         self.metrics().retried(reason);
         self.state_keeper().down(&error.to_string());
+        let keeper = self.state_keeper();
+        retry.waiting.get_or_insert_with(|| keeper.wait());
         // Between half and all of it, so that processes do not knock in step.
-        let wait = pause.mul_f64(0.5 + 0.5 * random_fraction());
+        let wait = retry.pause.mul_f64(0.5 + 0.5 * random_fraction());
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = self.cancel().cancelled() => return Err(StoreError::Cancelled),
         }
-        *pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        retry.pause = retry.pause.saturating_mul(2).min(LONGEST_PAUSE);
         Ok(())
     }
 }

@@ -89,7 +89,7 @@ impl StoreMetrics {
         );
         registry.register(
             "tokenwatch_store_up",
-            "Whether ClickHouse answered the last request",
+            "Whether ClickHouse answers",
             self.up.clone(),
         );
         registry.register(
@@ -105,13 +105,15 @@ impl StoreMetrics {
             .inc_by(rows as u64);
         self.batches.get_or_create(&TableLabel { table }).inc();
         self.insert_duration.observe(took.as_secs_f64());
-        self.up.set(1);
     }
 
     pub(crate) fn retried(&self, reason: RetryReason) {
         let reason = reason.name();
         self.retries.get_or_create(&ReasonLabel { reason }).inc();
-        self.up.set(0);
+    }
+
+    pub(crate) fn is_up(&self, up: bool) {
+        self.up.set(i64::from(up));
     }
 
     pub(crate) fn recognised(&self, rows: usize) {

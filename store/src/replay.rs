@@ -18,7 +18,7 @@ use tokenwatch_model::{AccessEvent, Origin, Position, StreamId, Timestamp};
 use tokio::time::{Instant, sleep};
 
 use crate::error::StoreError;
-use crate::insert::FIRST_PAUSE;
+use crate::insert::Retry;
 use crate::rows::EventRow;
 use crate::store::Store;
 
@@ -132,14 +132,15 @@ impl Store {
     }
 
     async fn insert_missing(&self, mut missing: Vec<&AccessEvent<'_>>) -> Result<(), StoreError> {
-        let mut pause = FIRST_PAUSE;
+        let mut retry = Retry::default();
         while !missing.is_empty() {
             let rows: Vec<_> = missing.iter().map(|event| EventRow::of(event)).collect();
             let Err(error) = self.insert_once::<EventRow<'_>>("events", &rows).await else {
-                self.state_keeper().up();
+                drop(retry);
+                self.state_keeper().answered();
                 return Ok(());
             };
-            self.pause_after(error, &mut pause).await?;
+            self.pause_after(error, &mut retry).await?;
             missing = self.not_stored(missing).await?;
         }
         Ok(())

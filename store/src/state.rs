@@ -1,8 +1,13 @@
 //! Whether ClickHouse answers, for `/readyz`, the console and logs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde::Serialize;
 use tokenwatch_model::{Clock, Timestamp};
 use tokio::sync::watch;
+
+use crate::metrics::StoreMetrics;
 
 /// Whether ClickHouse answers, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,15 +39,33 @@ impl StoreState {
 pub(crate) struct StateKeeper {
     sender: watch::Sender<StoreState>,
     clock: Clock,
+    metrics: StoreMetrics,
+    /// Requests that failed and are tried again: while there are any, the store is not up, whatever else it answers.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A request that failed and is tried again, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl StateKeeper {
     /// Down until the first answer.
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock, metrics: StoreMetrics) -> Self {
         let since = clock.now();
         let detail = "not connected yet".to_owned();
         let (sender, _) = watch::channel(StoreState::Down { since, detail });
-        Self { sender, clock }
+        Self {
+            sender,
+            clock,
+            metrics,
+            waiting: Arc::default(),
+        }
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<StoreState> {
@@ -53,8 +76,17 @@ impl StateKeeper {
         self.clock.now()
     }
 
-    /// ClickHouse answered.
-    pub(crate) fn up(&self) {
+    /// A request is tried again from now on.
+    pub(crate) fn wait(&self) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Waiting(Arc::clone(&self.waiting))
+    }
+
+    /// ClickHouse answered a request: it is up, unless others wait for it.
+    pub(crate) fn answered(&self) {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            return;
+        }
         let since = self.clock.now();
         let changed = self.sender.send_if_modified(|state| {
             let was_down = !state.is_up();
@@ -64,6 +96,7 @@ impl StateKeeper {
             was_down
         });
         if changed {
+            self.metrics.is_up(true);
             tracing::info!("ClickHouse answers");
         }
     }
@@ -85,8 +118,32 @@ impl StateKeeper {
             }
             StoreState::Down { .. } => false,
         });
+        self.metrics.is_up(false);
         if changed {
             tracing::warn!(error = why, "ClickHouse does not answer; trying again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_does_not_hide_that_another_request_is_refused() {
+        let keeper = StateKeeper::new(
+            Clock::fixed(Timestamp::from_secs(0)),
+            StoreMetrics::default(),
+        );
+        let state = keeper.subscribe();
+        keeper.answered();
+        assert!(state.borrow().is_up());
+        keeper.down("the disk is full");
+        let waiting = keeper.wait();
+        keeper.answered();
+        assert!(!state.borrow().is_up());
+        drop(waiting);
+        keeper.answered();
+        assert!(state.borrow().is_up());
     }
 }

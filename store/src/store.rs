@@ -8,6 +8,7 @@ use clickhouse::{Client, Compression};
 use secrecy::ExposeSecret as _;
 use tokenwatch_model::{AccessEvent, Clock};
 use tokio::sync::{Mutex, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +19,11 @@ use crate::metrics::StoreMetrics;
 use crate::migrations;
 use crate::rows::EventRow;
 use crate::state::{StateKeeper, StoreState};
+
+/// How often ClickHouse is asked whether it answers.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// And how long it may take: a query of nothing takes milliseconds.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The store; clones share one connection pool and one state.
 #[derive(Clone)]
@@ -47,7 +53,7 @@ impl Store {
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Result<Self, StoreError> {
-        let state = StateKeeper::new(clock);
+        let state = StateKeeper::new(clock, metrics.clone());
         let client = match &settings.target {
             Target::Embedded(embedded) => {
                 let endpoint = embedded::start(
@@ -88,7 +94,7 @@ impl Store {
             // Batches are made here, and an acknowledgement must mean that the rows are stored.
             .with_setting("async_insert", "0")
             .with_setting("max_partitions_per_insert_block", "0");
-        Ok(Self(Arc::new(Inner {
+        let store = Self(Arc::new(Inner {
             client,
             insert_client,
             database: settings.database.clone(),
@@ -98,7 +104,9 @@ impl Store {
             state,
             cancel,
             checkpoint_log: Mutex::new(false),
-        })))
+        }));
+        tracker.spawn(store.clone().keep_pinging());
+        Ok(store)
     }
 
     /// Brings the schema up to date and applies the retention; waits for a server that is not there yet.
@@ -106,19 +114,33 @@ impl Store {
         migrations::migrate(self).await
     }
 
-    /// Whether ClickHouse answers.
+    /// Whether ClickHouse answers, and soon.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let answer = self.client().query("SELECT 1").fetch_one::<u8>();
-        let answer = tokio::time::timeout(self.timeout(), answer).await;
-        let result = match answer {
+        let result = match tokio::time::timeout(PING_TIMEOUT, answer).await {
             Ok(answer) => answer.map(|_| ()).map_err(StoreError::from),
             Err(_) => Err(StoreError::from(clickhouse::error::Error::TimedOut)),
         };
         match &result {
-            Ok(()) => self.state_keeper().up(),
+            Ok(()) => self.state_keeper().answered(),
             Err(error) => self.state_keeper().down(&error.to_string()),
         }
         result
+    }
+
+    /// Asks now and then until shutdown: nobody else would notice, while nothing is written or an answer does not come.
+    async fn keep_pinging(self) {
+        let mut ticks = tokio::time::interval(PING_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let cancel = self.cancel().clone();
+        let pings = async {
+            loop {
+                ticks.tick().await;
+                // The state has it, and what could not wait is tried again elsewhere.
+                self.ping().await.ok();
+            }
+        };
+        cancel.run_until_cancelled(pings).await;
     }
 
     /// Runs a query whose columns are those of [`EventRow`] (`SELECT ?fields FROM events …`).
