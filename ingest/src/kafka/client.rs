@@ -21,6 +21,9 @@ use crate::source_metrics::KafkaMetrics;
 const PREFETCH_KIB: &str = "65536";
 /// Statistics carry the newest offsets and the brokers' states; one second is how stale both may be.
 const STATISTICS_INTERVAL_MS: &str = "1000";
+/// A process that was killed keeps its partitions for this long; its successor waits. librdkafka's own 45 s is for clients
+/// that send heartbeats between their work; ours come from a thread of their own.
+const SESSION_TIMEOUT_MS: &str = "10000";
 /// New topics that match a regular expression are seen within this time.
 const METADATA_INTERVAL_MS: &str = "60000";
 
@@ -88,6 +91,7 @@ pub(super) fn consumer_config(settings: &KafkaSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("queued.max.messages.kbytes", PREFETCH_KIB);
     config.set("queued.min.messages", "100000");
+    config.set("session.timeout.ms", SESSION_TIMEOUT_MS);
     config.set("topic.metadata.refresh.interval.ms", METADATA_INTERVAL_MS);
     let shared = client_config(&settings.connection);
     for (name, value) in shared.config_map() {
