@@ -83,9 +83,10 @@ class Kafka:
     def kill(self):
         script("kafka.sh", "kill", "--dir", self.directory)
 
-    def ship(self, topic, path):
-        """Sends the lines of a file, spread over the partitions."""
-        subprocess.run(["kcat", "-b", self.bootstrap, "-P", "-t", topic, "-l", path], check=True)
+    def ship(self, topic, path, partition=None):
+        """Sends the lines of a file in their order to one partition, or spread over all."""
+        where = [] if partition is None else ["-p", str(partition)]
+        subprocess.run(["kcat", "-b", self.bootstrap, "-P", "-t", topic, *where, "-l", path], check=True)
 
 
 class Shipper(threading.Thread):
@@ -148,7 +149,7 @@ class Sink(Process):
     """mail_sink.py or webhook_sink.py, and what it has received."""
 
     def __init__(self, kind, python, arguments, environment=None):
-        self.received = Path(f"{kind}.ndjson")
+        self.received = Path(f"{kind}.ndjson").resolve()
         super().__init__(kind, [python, DEV / f"{kind}.py", "--out", self.received, *arguments], environment)
         self.address = wait_for(f"address of {kind}", lambda: json.loads(self.out.read_text())["address"])
 
@@ -170,19 +171,28 @@ class Tokenwatch(Process):
         self.run()
 
     def run(self):
-        """Starts it, or starts it again."""
-        before = Path("tokenwatch.log").stat().st_size if Path("tokenwatch.log").exists() else 0
+        """Starts it, or starts it again, and waits for its console."""
+        self.spawn()
+        self.await_console()
+
+    def spawn(self):
+        self.log_before = Path("tokenwatch.log").stat().st_size if Path("tokenwatch.log").exists() else 0
         super().__init__("tokenwatch", [TOKENWATCH, "run", "--config", self.config], self.environment)
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
 
+    def await_console(self):
         def address():
             assert not self.ended(), f"tokenwatch ended with {self.child.returncode}; see {self.log.resolve()}"
-            said = self.log.read_text(errors="replace")[before:]
+            said = self.said()
             if "with the password " in said and self.password is None:
                 self.password = said.split("with the password ")[1].split()[0]
             return said.split("Console: ")[1].split()[0]
 
         self.address = wait_for("console", address)
+
+    def said(self):
+        """What it has logged since it was last started."""
+        return self.log.read_bytes()[self.log_before :].decode(errors="replace")
 
     def login(self, user="admin"):
         self.request("POST", "/session", {"username": user, "password": self.password})
