@@ -74,7 +74,12 @@ impl Decoder {
             return output.reject(RejectReason::Oversized, record.bytes);
         }
         for document in framing::documents(record.bytes) {
+            let before = (output.events.len(), output.rejects.len(), output.index);
             if let Err(reason) = self.decode_document(document, &mut output) {
+                // All or nothing: what stands before the damage may have lost what belongs to it, credentials too.
+                output.events.truncate(before.0);
+                output.rejects.truncate(before.1);
+                output.index = before.2;
                 output.reject(reason, document);
             }
             if output.is_full {

@@ -65,6 +65,16 @@ fn a_cut_json_record_is_never_an_event() {
 }
 
 #[test]
+fn what_stands_before_the_damage_is_no_event_either() {
+    let decoder = decoder(&DecoderConfig::default());
+    for line in lines().iter().filter(|line| line.starts_with('{')) {
+        let (events, rejects) = decode(&decoder, 0, format!("{line},\"rest\":1}}").as_bytes());
+        assert!(events.is_empty(), "{line}");
+        assert_eq!(rejects.len(), 1, "{line}");
+    }
+}
+
+#[test]
 fn every_kind_of_damage_has_its_reason() {
     assert_eq!(reasons(b"\xff\xfe"), [RejectReason::NotUtf8]);
     assert_eq!(reasons(&vec![b'a'; 10_000_000]), [RejectReason::Oversized]);

