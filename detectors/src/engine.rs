@@ -25,8 +25,9 @@ use crate::settings::DetectorSettings;
 use crate::token::Token;
 use crate::token_table::TokenTable;
 
-/// How far another stream may be ahead before it ends the episodes of one that stands still.
-const STREAM_PATIENCE: Duration = Duration::from_hours(1);
+/// How far another stream may be ahead before it ends the episodes of one that stands still. Partitions are hours apart
+/// while days are caught up with, and who is ahead must not decide how many versions a finding has.
+const STREAM_PATIENCE: Duration = Duration::from_hours(24);
 
 /// Detects, in event time. See the crate's documentation.
 #[derive(Debug)]
