@@ -26,6 +26,9 @@ EARLY_SECS = 3.0
 LIMIT_SECS = 600
 
 CONFIG = """
+[log]
+level = "info,tokenwatch=debug"
+
 [ingest]
 key_file = "{key}"
 
@@ -35,6 +38,11 @@ databases = {geo}
 [ingest.kafka]
 brokers = ["{bootstrap}"]
 topics = ["{topic}"]
+batch_records = 5000
+
+# The shortest that brokers allow by default: a kill costs as much.
+[ingest.kafka.options]
+"session.timeout.ms" = 6000
 
 [store.embedded]
 path = "clickhouse"

@@ -32,6 +32,9 @@ STOP_SECS = 15
 GROWTH_LIMIT_MB = 300
 
 CONFIG = """
+[log]
+level = "info,tokenwatch=debug"
+
 [ingest]
 key_file = "token.key"
 
