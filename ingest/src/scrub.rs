@@ -59,6 +59,8 @@ pub(crate) struct Scrubber<'s> {
 /// A raw credential of the record.
 struct Needle<'s> {
     text: &'s str,
+    /// Made once for all texts of the record: making one costs more than most searches.
+    finder: memmem::Finder<'s>,
     /// Its longest word: a text without a word that long cannot hold it.
     longest_word: usize,
 }
@@ -69,6 +71,7 @@ impl<'s> Scrubber<'s> {
         let needles = needles
             .map(|text| Needle {
                 text,
+                finder: memmem::Finder::new(text),
                 longest_word: longest_word(text),
             })
             .collect();
@@ -121,17 +124,22 @@ impl<'s> Scrubber<'s> {
             if needle.longest_word > scan.longest_word {
                 continue;
             }
-            for start in memmem::find_iter(text.as_bytes(), needle.text) {
+            for start in needle.finder.find_iter(text.as_bytes()) {
                 scan.cuts.push(Cut {
                     range: start..start + needle.text.len(),
                     is_credential: true,
                 });
             }
-            if scan.longest_word >= WORD_MIN_BYTES {
+            if scan.longest_word >= WORD_MIN_BYTES && text.len() >= base64_bytes(needle.text) {
                 cut_base64(text, needle.text, &mut scan.cuts);
             }
         }
     }
+}
+
+/// How long the base64 of the whole groups of `secret` is: most texts are shorter, and need no look for it.
+fn base64_bytes(secret: &str) -> usize {
+    secret.len() / 3 * 4
 }
 
 /// Cuts out base64 of `secret`. Only whole groups of three bytes are compared, so more may follow.
