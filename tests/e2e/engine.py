@@ -1,5 +1,6 @@
 """Asks the ClickHouse that `tokenwatch run` has embedded, past Tokenwatch, so that a test counts what is really stored."""
 
+import contextlib
 import json
 import urllib.request
 from pathlib import Path
@@ -21,7 +22,11 @@ def pid_of(parent):
 
 def port_of(pid):
     """The port of 127.0.0.1 on which a process listens."""
-    sockets = {f"{link.readlink()}" for link in Path(f"/proc/{pid}/fd").iterdir()}
+    sockets = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        # Some are closed meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            sockets.add(str(link.readlink()))
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if fields[3] == LISTENING and f"socket:[{fields[9]}]" in sockets:
