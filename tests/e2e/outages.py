@@ -190,9 +190,17 @@ def stop_and_start(tokenwatch):
     assert status == 0, f"it ended with {status}"
     print(f"stopped in good order in {time.monotonic() - started:.1f} s", flush=True)
     tokenwatch.run()
-    found = wait_for("assignment", lambda: re.search(r"streams\.known=(\d+) events\.stored=(\d+)", plain(tokenwatch.said())))
-    assert found.groups() == (str(PARTITIONS), "0"), f"known streams and events to be recognised: {found.groups()}"
+    known, recognised = wait_for("assignment of every partition", lambda: assigned(tokenwatch))
+    assert (known, recognised) == (PARTITIONS, 0), f"{known} streams were known, {recognised} events to be recognised"
     print("replayed after it: 0 events", flush=True)
+
+
+def assigned(tokenwatch):
+    """How many of the assigned partitions have a position and how many events past it are stored, once all are assigned; while the process before
+    is leaving the group they come one after the other."""
+    told = re.findall(r"streams\.count=(\d+) streams\.known=(\d+) events\.stored=(\d+)", plain(tokenwatch.said()))
+    count, known, recognised = (sum(map(int, numbers)) for numbers in zip(*told))
+    return (known, recognised) if count >= PARTITIONS else None
 
 
 def plain(text):
