@@ -11,4 +11,5 @@ section "fetch" "$here/../fetch/fetch.sh"
 section "console: build" "$here/console.sh" build
 section "console: unit tests" "$here/console.sh" test
 section "crates" cargo test --locked --workspace
+section "benchmarks, once each" cargo test --locked -p tokenwatch-ingest -p tokenwatch-detectors -p tokenwatch --bench '*'
 section "end to end" "$here/e2e.sh"

@@ -2,16 +2,18 @@
 //!
 //! `cargo bench -p tokenwatch-ingest`; items are events.
 
-use std::collections::HashMap;
+#[path = "decode/yardstick.rs"]
+mod yardstick;
+
 use std::path::PathBuf;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use serde::Deserialize;
 use tokenwatch_ingest::{
     Decoder, DecoderConfig, FormatChoice, Geo, GeoConfig, IngestMetrics, RawRecord, TokenKey,
 };
 use tokenwatch_model::StreamId;
+use yardstick::Record;
 
 /// Enough records that none of them stays in the first cache.
 const RECORDS: usize = 2_000;
@@ -134,118 +136,4 @@ fn geo(bencher: Bencher<'_, '_>, addresses: u32) {
         let ip = std::net::Ipv4Addr::from_bits(0xcb00_7100 + next);
         black_box(decoder.geo().place(ip.into()).country)
     });
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Record {
-    request: Request,
-    upstream_uri: String,
-    response: Response,
-    tries: Vec<Try>,
-    latencies: Latencies,
-    authenticated_entity: Option<Entity>,
-    consumer: Option<Consumer>,
-    route: Option<Route>,
-    service: Option<Service>,
-    workspace: String,
-    workspace_name: String,
-    client_ip: String,
-    started_at: u64,
-    source: String,
-    upstream_status: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Request {
-    uri: String,
-    url: String,
-    querystring: HashMap<String, String>,
-    method: String,
-    headers: HashMap<String, String>,
-    size: u64,
-    id: String,
-    tls: Option<Tls>,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Tls {
-    version: String,
-    cipher: String,
-    client_verify: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Response {
-    status: u16,
-    size: u64,
-    headers: HashMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Try {
-    balancer_start: u64,
-    balancer_start_ns: f64,
-    ip: String,
-    balancer_latency: u64,
-    port: u16,
-    balancer_latency_ns: u64,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Latencies {
-    kong: i64,
-    proxy: i64,
-    request: i64,
-    receive: i64,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Entity {
-    id: String,
-    consumer_id: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Consumer {
-    id: String,
-    username: String,
-    custom_id: String,
-    created_at: u64,
-    updated_at: u64,
-    tags: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Route {
-    id: String,
-    name: String,
-    paths: Vec<String>,
-    protocols: Vec<String>,
-    service: ServiceId,
-    ws_id: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct ServiceId {
-    id: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "parsed, not read: that is the yardstick")]
-struct Service {
-    id: String,
-    name: String,
-    host: String,
-    port: u16,
-    protocol: String,
 }
