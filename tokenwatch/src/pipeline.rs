@@ -1,8 +1,8 @@
 //! The one loop through which every record goes: decode, detect, write, announce, checkpoint.
 //!
-//! Micro-batches make the guarantee simple. A batch is decoded on all cores, the engine sees its events in order, and
-//! its rows are written before the next batch is taken, so a store that is away stops consumption and nothing piles
-//! up. Every few seconds one checkpoint joins the positions with the token states that changed. After a crash the
+//! Micro-batches make the guarantee simple. A batch is decoded on all cores while the one before it is written; the
+//! engine sees the events in order, and a batch's rows are written before the next batch is judged, so a store that is
+//! away stops consumption and nothing piles up. Every few seconds one checkpoint joins the positions with the token states that changed. After a crash the
 //! records behind the last checkpoint are read again: the engine computes the same findings under the same ids, and
 //! events that the store already has are not inserted again.
 
@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use tokenwatch_alerting::Dispatcher;
 use tokenwatch_detectors::{Detections, Engine, TokenDelta};
-use tokenwatch_ingest::{DeadLetters, Decoder, RecordBatch, SourceEvent};
+use tokenwatch_ingest::DeadLetters;
 use tokenwatch_model::{AccessEvent, Clock, Position, StreamId, Timestamp};
 use tokenwatch_store::{Checkpoint, Store, StoreError, StoredSet, TokenRow};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use decode::{Decoded, decode};
+pub(crate) use decode::{Decoded, DecodedBatch, DecodedEvent, decode, decode_all};
 pub(crate) use metrics::{LatencyCollector, PipelineMetrics};
 pub(crate) use positions::Positions;
 pub(crate) use progress::{Progress, ProgressHandle};
@@ -32,7 +32,6 @@ use crate::sources::CommitHandles;
 
 /// The loop and everything that it moves.
 pub(crate) struct Pipeline {
-    pub(crate) decoder: Decoder,
     pub(crate) engine: Engine,
     pub(crate) store: Store,
     pub(crate) dispatcher: Dispatcher,
@@ -50,7 +49,7 @@ impl Pipeline {
     /// Runs until the sources have ended and everything that they sent is written and checkpointed.
     pub(crate) async fn run(
         mut self,
-        mut events: mpsc::Receiver<SourceEvent>,
+        mut events: mpsc::Receiver<DecodedEvent>,
         cancel: CancellationToken,
     ) -> Result<(), StoreError> {
         let mut due = tokio::time::interval_at(
@@ -68,17 +67,17 @@ impl Pipeline {
                     }
                 }
                 event = events.recv() => match event {
-                    Some(SourceEvent::Batch(batch)) => {
+                    Some(DecodedEvent::Batch(batch)) => {
                         self.process(&batch).await?;
                         dirty = true;
                     }
-                    Some(SourceEvent::Assigned { streams, positions }) => {
+                    Some(DecodedEvent::Assigned { streams, positions }) => {
                         let answer = self.assign(&streams).await?;
                         if positions.send(answer).is_err() {
                             tracing::debug!("the source went away before it heard its positions");
                         }
                     }
-                    Some(SourceEvent::Revoked { streams, done }) => {
+                    Some(DecodedEvent::Revoked { streams, done }) => {
                         tracing::debug!(streams.count = streams.len(), "streams revoked");
                         self.checkpoint().await?;
                         dirty = false;
@@ -116,14 +115,11 @@ impl Pipeline {
         Ok(known)
     }
 
-    /// Takes one batch all the way: decoded, judged, written, announced.
-    async fn process(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
-        let (decoded, detections) = tokio::task::block_in_place(|| {
-            let decoded = decode(&self.decoder, batch);
-            let mut detections = Detections::default();
-            self.engine.process(&decoded.events, &mut detections);
-            (decoded, detections)
-        });
+    /// Takes one batch the rest of the way: judged, written, announced.
+    async fn process(&mut self, batch: &DecodedBatch) -> Result<(), StoreError> {
+        let (batch, decoded) = (batch.batch(), batch.decoded());
+        let mut detections = Detections::default();
+        tokio::task::block_in_place(|| self.engine.process(&decoded.events, &mut detections));
         let decided_at = self.clock.now();
         let fresh = self.fresh(&decoded.events);
         let (events, findings) = tokio::join!(
@@ -143,7 +139,7 @@ impl Pipeline {
         }
         let stored_at = self.clock.now();
         self.progress
-            .batch(batch, &decoded, &detections, decided_at, stored_at);
+            .batch(batch, decoded, &detections, decided_at, stored_at);
         Ok(())
     }
 

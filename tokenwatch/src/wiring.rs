@@ -25,7 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::RunArgs;
 use crate::config::{self, Settings};
-use crate::pipeline::{LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle};
+use crate::pipeline::{
+    LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle, decode_all,
+};
 use crate::secrets::SystemSecrets;
 use crate::sources::Sources;
 use crate::status::{self, StatusReporter};
@@ -33,8 +35,11 @@ use crate::{clock, logging};
 
 pub(crate) use shutdown::{Stops, signal};
 
-/// Batches between the sources and the pipeline: enough that reading and judging overlap, few enough to bound memory.
+/// Batches between the sources and the decoder: enough that reading and decoding overlap, few enough to bound memory.
 const BATCHES_WAITING_LIMIT: usize = 2;
+/// Decoded batches between the decoder and the pipeline: with the one that waits for its place, decoding and writing
+/// overlap.
+const DECODED_WAITING_LIMIT: usize = 1;
 /// Live events that a slow console may be behind before it is told to load anew.
 const LIVE_EVENTS_LIMIT: usize = 1_024;
 
@@ -113,14 +118,19 @@ impl Service {
         let dispatcher = wiring.dispatcher()?;
         let sources = wiring.sources()?;
         let pipeline = wiring.pipeline(dispatcher.clone(), &sources).await?;
-        let geo = geo_component(pipeline.decoder.geo());
+        let decoder = wiring.decoder()?;
+        let geo = geo_component(decoder.geo());
         let app = wiring.console(dispatcher, &sources, geo)?;
         let stops = wiring.stops;
 
         let (batches, received) = mpsc::channel(BATCHES_WAITING_LIMIT);
+        let (judge_tx, judge_rx) = mpsc::channel(DECODED_WAITING_LIMIT);
         let pipeline = stops
             .tasks
-            .spawn(pipeline.run(received, stops.pipeline.clone()));
+            .spawn(pipeline.run(judge_rx, stops.pipeline.clone()));
+        stops
+            .tasks
+            .spawn(decode_all(Arc::new(decoder), received, judge_tx));
         sources.start(&batches, &stops.tasks, &stops.sources);
         stops.tasks.spawn(serve(listener, app, stops.http.clone()));
         tracing::info!(console.address = %address, "tokenwatch runs");
@@ -196,6 +206,16 @@ impl Wiring {
         )?)
     }
 
+    fn decoder(&self) -> anyhow::Result<Decoder> {
+        let ingest = &self.settings.ingest;
+        let metrics = &self.metrics.ingest;
+        let key = TokenKey::load_or_create(&ingest.key_file)
+            .with_context(|| format!("the deployment key {}", ingest.key_file.display()))?;
+        let geo = Geo::open(&ingest.geo, metrics);
+        let decoder = ingest.decoder.clone();
+        Ok(Decoder::new(decoder, key, geo, metrics.clone()))
+    }
+
     /// The pipeline, going on from the newest checkpoint.
     async fn pipeline(
         &self,
@@ -203,14 +223,9 @@ impl Wiring {
         sources: &Sources,
     ) -> anyhow::Result<Pipeline> {
         let ingest = &self.settings.ingest;
-        let metrics = &self.metrics.ingest;
-        let key = TokenKey::load_or_create(&ingest.key_file)
-            .with_context(|| format!("the deployment key {}", ingest.key_file.display()))?;
-        let geo = Geo::open(&ingest.geo, metrics);
-        let letters = metrics.sources.dead_letters.clone();
+        let letters = self.metrics.ingest.sources.dead_letters.clone();
         let restored = restore(&self.store, self.settings.detectors.clone()).await?;
         Ok(Pipeline {
-            decoder: Decoder::new(ingest.decoder.clone(), key, geo, metrics.clone()),
             engine: restored.engine,
             store: self.store.clone(),
             dispatcher,

@@ -1,11 +1,44 @@
-//! Decodes a batch on all cores; what comes out stands in the order of the records.
+//! Decodes batches on all cores, one ahead of the one that is being written; what comes out stands in the order of the
+//! records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
-use tokenwatch_ingest::{Decoder, RecordBatch, Reject};
-use tokenwatch_model::AccessEvent;
+use tokenwatch_ingest::{Decoder, RecordBatch, Reject, SourceEvent};
+use tokenwatch_model::{AccessEvent, StreamId};
+use tokio::sync::{mpsc, oneshot};
 
 /// Records that one task decodes: enough to be worth a task, few enough to share the work out.
 const CHUNK_RECORDS: usize = 512;
+
+/// What a source sent, decoded; see [`SourceEvent`].
+pub(crate) enum DecodedEvent {
+    Batch(DecodedBatch),
+    Assigned {
+        streams: Vec<StreamId>,
+        positions: oneshot::Sender<HashMap<StreamId, i64>>,
+    },
+    Revoked {
+        streams: Vec<StreamId>,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Where a batch's events borrow their texts from.
+pub(crate) struct Source {
+    batch: RecordBatch,
+    decoder: Arc<Decoder>,
+}
+
+self_cell::self_cell!(
+    /// A batch and the events that borrow from it, to be moved as one.
+    pub(crate) struct DecodedBatch {
+        owner: Source,
+        #[covariant]
+        dependent: Decoded,
+    }
+);
 
 /// The events and rejects of a batch.
 #[derive(Debug, Default)]
@@ -14,6 +47,44 @@ pub(crate) struct Decoded<'a> {
     pub(crate) events: Vec<AccessEvent<'a>>,
     /// Records, or parts of records, that could not be read.
     pub(crate) rejects: Vec<Reject>,
+}
+
+impl DecodedBatch {
+    /// The records.
+    pub(crate) fn batch(&self) -> &RecordBatch {
+        &self.borrow_owner().batch
+    }
+
+    /// What they hold.
+    pub(crate) fn decoded(&self) -> &Decoded<'_> {
+        self.borrow_dependent()
+    }
+}
+
+/// Decodes what the sources send and hands it on in the same order, until the sources or the pipeline end.
+pub(crate) async fn decode_all(
+    decoder: Arc<Decoder>,
+    mut events: mpsc::Receiver<SourceEvent>,
+    tx: mpsc::Sender<DecodedEvent>,
+) {
+    while let Some(event) = events.recv().await {
+        let event = match event {
+            SourceEvent::Batch(batch) => {
+                let decoder = Arc::clone(&decoder);
+                let source = Source { batch, decoder };
+                DecodedEvent::Batch(tokio::task::block_in_place(|| {
+                    DecodedBatch::new(source, |source| decode(&source.decoder, &source.batch))
+                }))
+            }
+            SourceEvent::Assigned { streams, positions } => {
+                DecodedEvent::Assigned { streams, positions }
+            }
+            SourceEvent::Revoked { streams, done } => DecodedEvent::Revoked { streams, done },
+        };
+        if tx.send(event).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Decodes `batch`.
