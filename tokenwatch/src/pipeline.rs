@@ -2,9 +2,9 @@
 //!
 //! Micro-batches make the guarantee simple. A batch is decoded on all cores while the one before it is written; the
 //! engine sees the events in order, and a batch's rows are written before the next batch is judged, so a store that is
-//! away stops consumption and nothing piles up. Every few seconds one checkpoint joins the positions with the token states that changed. After a crash the
-//! records behind the last checkpoint are read again: the engine computes the same findings under the same ids, and
-//! events that the store already has are not inserted again.
+//! away stops consumption and nothing piles up. Every few seconds one checkpoint joins the positions with the token
+//! states that changed. After a crash the records behind the last checkpoint are read again: the engine computes the
+//! same findings under the same ids, and events that the store already has are not inserted again.
 
 mod decode;
 mod metrics;
