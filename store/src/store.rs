@@ -116,7 +116,9 @@ impl Store {
 
     /// Whether ClickHouse answers, and soon.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let answer = self.client().query("SELECT 1").fetch_one::<u8>();
+        // Our own database need not be there yet; this one always is.
+        let client = self.client().clone().with_database("system");
+        let answer = client.query("SELECT 1").fetch_one::<u8>();
         let result = match tokio::time::timeout(PING_TIMEOUT, answer).await {
             Ok(answer) => answer.map(|_| ()).map_err(StoreError::from),
             Err(_) => Err(StoreError::from(clickhouse::error::Error::TimedOut)),

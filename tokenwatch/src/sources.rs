@@ -116,6 +116,12 @@ impl Sources {
         if self.kafka.is_none() && self.files.is_empty() {
             tracing::warn!("no source is configured: nothing will be read");
         }
+        // The pipeline ends when the last sender is gone: not before the shutdown, whatever becomes of the sources.
+        let (held, end) = (tx.clone(), cancel.clone());
+        tasks.spawn(async move {
+            end.cancelled().await;
+            drop(held);
+        });
         let readers = self.kafka.map(Reader::Kafka).into_iter();
         for reader in readers.chain(self.files.into_iter().map(Reader::Files)) {
             tasks.spawn(supervise(reader, tx.clone(), cancel.clone()));
