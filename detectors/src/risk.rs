@@ -12,7 +12,7 @@ use crate::calendar::{DAY, HOUR};
 use crate::token::micros;
 
 /// Families of evidence.
-const FAMILIES: usize = 4;
+const FAMILIES: usize = Family::ALL.len();
 /// What a family must weigh to count as one.
 const FAMILY_DB: f64 = 10.0;
 /// Hard evidence stays hard for a day.
@@ -104,13 +104,7 @@ impl Ledger {
     }
 
     fn weights(&self) -> impl Iterator<Item = (Family, Weight)> + '_ {
-        let families = [
-            Family::Location,
-            Family::Volume,
-            Family::Abuse,
-            Family::Scope,
-        ];
-        families
+        Family::ALL
             .into_iter()
             .filter_map(|family| self.families[family as usize].map(|weight| (family, weight)))
     }
@@ -119,8 +113,10 @@ impl Ledger {
 impl Weight {
     fn faded(self, family: Family, now: Timestamp) -> f64 {
         let half_life_s = match family {
-            Family::Location | Family::Scope => DAY,
-            Family::Volume | Family::Abuse => 6 * HOUR,
+            Family::Location | Family::Client | Family::Scope | Family::Source => DAY,
+            Family::Volume | Family::Abuse | Family::Tempo | Family::Hygiene | Family::Fleet => {
+                6 * HOUR
+            }
         };
         let age_s = now.since(self.at).as_secs_f64();
         self.db * exp2(-age_s / half_life_s as f64)

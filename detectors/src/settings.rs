@@ -78,6 +78,7 @@ pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> Detect
         Detector::NewGeography => config.new_geography.mode,
         Detector::FailureBurst => failure.mode,
         Detector::OutOfScope => config.out_of_scope.mode,
+        _ => DetectorMode::On,
     };
     DetectorSettings {
         max_tokens: config.max_tokens as usize,

@@ -1,6 +1,6 @@
 //! How findings speak: counts, shares, spans of time, and one sentence per story.
 
-use tokenwatch_model::{Detector, Timestamp, TokenId};
+use tokenwatch_model::{Timestamp, TokenId};
 
 use crate::calendar::{DAY, HOUR, MINUTE};
 use crate::episode::Episode;
@@ -259,12 +259,7 @@ fn joined(episode: &Episode) -> Option<String> {
     let others: Vec<&str> = episode
         .raised_with
         .iter()
-        .map(|detector| match detector {
-            Detector::RateSpike => "more calls than ever",
-            Detector::NewGeography => "calls from a new place",
-            Detector::FailureBurst => "a failure burst",
-            Detector::OutOfScope => "out-of-scope calls",
-        })
+        .map(|detector| detector.noun())
         .collect();
     let (last, rest) = others.split_last()?;
     Some(if rest.is_empty() {

@@ -11,12 +11,44 @@ use serde::{Deserialize, Serialize};
 pub enum Detector {
     /// More calls than this token makes at its busiest.
     RateSpike,
-    /// Calls from a country or network that this token does not come from.
-    NewGeography,
+    /// More bytes sent to this token than on its heaviest days.
+    DataVolumeSpike,
     /// More failed calls than this token has at its worst.
     FailureBurst,
+    /// More distinct endpoints or objects than this token ever walks through.
+    EndpointEnumeration,
+    /// Calls at an hour of the week at which this token sleeps.
+    OffHoursUse,
+    /// A volume that creeps up day after day.
+    SlowDrift,
+    /// Calls from a country or network that this token does not come from.
+    NewGeography,
+    /// Two calls further apart than anyone travels in between.
+    ImpossibleTravel,
+    /// Two parties that use the token at the same time.
+    ConcurrentUse,
+    /// A client program that this token does not come with.
+    NewClient,
+    /// More networks within an hour than one party has.
+    TokenSharing,
     /// Calls that policy does not allow this token to make.
     OutOfScope,
+    /// An endpoint that this token never called.
+    NewEndpoint,
+    /// A privileged operation that this token never did.
+    PrivilegeUse,
+    /// A source that tries many tokens, most of which are refused.
+    CredentialStuffing,
+    /// A source that guesses for a token that is accepted.
+    TokenGuessing,
+    /// A token that comes back after a long silence.
+    DormantReactivation,
+    /// A call that crossed the network without TLS.
+    InsecureTransport,
+    /// A token in a URL, where proxies and browsers keep it.
+    TokenInUrl,
+    /// So many tokens that fail, or surge, together that no single one is to blame.
+    FleetFailure,
 }
 
 /// A family of evidence: within one, only the strongest counts; across families, evidence adds up.
@@ -25,40 +57,149 @@ pub enum Detector {
 pub enum Family {
     /// Where the token is used from.
     Location,
+    /// Which program uses it.
+    Client,
     /// How much it is used.
     Volume,
     /// How often it fails.
     Abuse,
     /// What it is used for.
     Scope,
+    /// When it is used.
+    Tempo,
+    /// What its source does to other tokens.
+    Source,
+    /// How it is handled.
+    Hygiene,
+    /// What happens to everybody.
+    Fleet,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 9] = [
+        Self::Location,
+        Self::Client,
+        Self::Volume,
+        Self::Abuse,
+        Self::Scope,
+        Self::Tempo,
+        Self::Source,
+        Self::Hygiene,
+        Self::Fleet,
+    ];
+
+    /// The contract name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Location => "location",
+            Self::Client => "client",
+            Self::Volume => "volume",
+            Self::Abuse => "abuse",
+            Self::Scope => "scope",
+            Self::Tempo => "tempo",
+            Self::Source => "source",
+            Self::Hygiene => "hygiene",
+            Self::Fleet => "fleet",
+        }
+    }
 }
 
 impl Detector {
     /// Every detector, in the order of the documentation.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 20] = [
         Self::RateSpike,
-        Self::NewGeography,
+        Self::DataVolumeSpike,
         Self::FailureBurst,
+        Self::EndpointEnumeration,
+        Self::OffHoursUse,
+        Self::SlowDrift,
+        Self::NewGeography,
+        Self::ImpossibleTravel,
+        Self::ConcurrentUse,
+        Self::NewClient,
+        Self::TokenSharing,
         Self::OutOfScope,
+        Self::NewEndpoint,
+        Self::PrivilegeUse,
+        Self::CredentialStuffing,
+        Self::TokenGuessing,
+        Self::DormantReactivation,
+        Self::InsecureTransport,
+        Self::TokenInUrl,
+        Self::FleetFailure,
     ];
 
     /// The contract name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RateSpike => "rate_spike",
-            Self::NewGeography => "new_geography",
+            Self::DataVolumeSpike => "data_volume_spike",
             Self::FailureBurst => "failure_burst",
+            Self::EndpointEnumeration => "endpoint_enumeration",
+            Self::OffHoursUse => "off_hours_use",
+            Self::SlowDrift => "slow_drift",
+            Self::NewGeography => "new_geography",
+            Self::ImpossibleTravel => "impossible_travel",
+            Self::ConcurrentUse => "concurrent_use",
+            Self::NewClient => "new_client",
+            Self::TokenSharing => "token_sharing",
             Self::OutOfScope => "out_of_scope",
+            Self::NewEndpoint => "new_endpoint",
+            Self::PrivilegeUse => "privilege_use",
+            Self::CredentialStuffing => "credential_stuffing",
+            Self::TokenGuessing => "token_guessing",
+            Self::DormantReactivation => "dormant_reactivation",
+            Self::InsecureTransport => "insecure_transport",
+            Self::TokenInUrl => "token_in_url",
+            Self::FleetFailure => "fleet_failure",
         }
     }
 
     /// The family of its evidence.
     pub const fn family(self) -> Family {
         match self {
-            Self::RateSpike => Family::Volume,
-            Self::NewGeography => Family::Location,
+            Self::RateSpike | Self::DataVolumeSpike | Self::SlowDrift => Family::Volume,
             Self::FailureBurst => Family::Abuse,
-            Self::OutOfScope => Family::Scope,
+            Self::NewGeography
+            | Self::ImpossibleTravel
+            | Self::ConcurrentUse
+            | Self::TokenSharing => Family::Location,
+            Self::NewClient => Family::Client,
+            Self::OutOfScope
+            | Self::NewEndpoint
+            | Self::PrivilegeUse
+            | Self::EndpointEnumeration => Family::Scope,
+            Self::OffHoursUse | Self::DormantReactivation => Family::Tempo,
+            Self::CredentialStuffing | Self::TokenGuessing => Family::Source,
+            Self::InsecureTransport | Self::TokenInUrl => Family::Hygiene,
+            Self::FleetFailure => Family::Fleet,
+        }
+    }
+
+    /// What it sees, as part of a sentence: `with calls from a new place`.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::RateSpike => "more calls than ever",
+            Self::DataVolumeSpike => "more data than ever",
+            Self::FailureBurst => "a failure burst",
+            Self::EndpointEnumeration => "enumeration",
+            Self::OffHoursUse => "use at an unusual hour",
+            Self::SlowDrift => "a slowly growing volume",
+            Self::NewGeography => "calls from a new place",
+            Self::ImpossibleTravel => "impossible travel",
+            Self::ConcurrentUse => "use by two parties at once",
+            Self::NewClient => "a new client",
+            Self::TokenSharing => "use from many networks",
+            Self::OutOfScope => "out-of-scope calls",
+            Self::NewEndpoint => "calls to new endpoints",
+            Self::PrivilegeUse => "privileged calls",
+            Self::CredentialStuffing => "credential stuffing from the same source",
+            Self::TokenGuessing => "token guessing from the same source",
+            Self::DormantReactivation => "use after a long silence",
+            Self::InsecureTransport => "calls without TLS",
+            Self::TokenInUrl => "the token in URLs",
+            Self::FleetFailure => "a failure of the fleet",
         }
     }
 
@@ -66,8 +207,24 @@ impl Detector {
     pub const fn attack(self) -> &'static [&'static str] {
         match self {
             Self::RateSpike => &["T1550.001", "T1530"],
-            Self::NewGeography | Self::OutOfScope => &["T1550.001", "T1078.004"],
+            Self::DataVolumeSpike | Self::SlowDrift => &["T1530", "T1567"],
+            Self::NewGeography
+            | Self::ImpossibleTravel
+            | Self::ConcurrentUse
+            | Self::NewClient
+            | Self::TokenSharing
+            | Self::OutOfScope
+            | Self::NewEndpoint
+            | Self::OffHoursUse
+            | Self::DormantReactivation => &["T1550.001", "T1078.004"],
+            Self::PrivilegeUse => &["T1078.004", "T1098.001"],
             Self::FailureBurst => &["T1110", "T1595.003"],
+            Self::EndpointEnumeration => &["T1087.004", "T1580"],
+            Self::CredentialStuffing => &["T1110.004"],
+            Self::TokenGuessing => &["T1110.001"],
+            Self::InsecureTransport => &["T1040"],
+            Self::TokenInUrl => &["T1552"],
+            Self::FleetFailure => &[],
         }
     }
 
@@ -75,9 +232,21 @@ impl Detector {
     pub const fn owasp(self) -> &'static [&'static str] {
         match self {
             Self::RateSpike => &["API4:2023", "API2:2023"],
-            Self::NewGeography => &["API2:2023"],
+            Self::DataVolumeSpike | Self::SlowDrift => &["API4:2023", "API6:2023"],
+            Self::NewGeography
+            | Self::ImpossibleTravel
+            | Self::ConcurrentUse
+            | Self::NewClient
+            | Self::TokenSharing
+            | Self::OffHoursUse
+            | Self::DormantReactivation
+            | Self::CredentialStuffing
+            | Self::TokenGuessing => &["API2:2023"],
             Self::FailureBurst => &["API2:2023", "API1:2023"],
-            Self::OutOfScope => &["API5:2023"],
+            Self::OutOfScope | Self::PrivilegeUse | Self::NewEndpoint => &["API5:2023"],
+            Self::EndpointEnumeration => &["API1:2023", "API9:2023"],
+            Self::InsecureTransport | Self::TokenInUrl => &["API8:2023"],
+            Self::FleetFailure => &[],
         }
     }
 }

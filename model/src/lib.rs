@@ -7,10 +7,12 @@ mod clock;
 mod config;
 mod detector;
 mod event;
+mod explanation;
 mod finding;
 mod flags;
 mod format;
 mod id;
+mod incident;
 mod latency;
 mod ledger;
 mod origin;
@@ -25,10 +27,12 @@ pub use clock::Clock;
 pub use config::{Problem, Problems};
 pub use detector::{Detector, Family};
 pub use event::{AccessEvent, Client, ConnectionTls, CountryCode, Http, Text, TokenKind, TokenUse};
+pub use explanation::{DetectorVerdict, DetectorView, ExplainedFigure, Explanation};
 pub use finding::{Evidence, Finding, FindingStatus, FindingToken, Signal, Subject, SubjectKind};
 pub use flags::{EventFlag, EventFlags};
 pub use format::Format;
 pub use id::{FindingId, IdError, TokenId};
+pub use incident::{FamilyEvidence, Incident};
 pub use latency::{LatencyRecorder, LatencySummary};
 pub use ledger::{
     Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
