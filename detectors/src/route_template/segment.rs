@@ -191,7 +191,7 @@ fn is_unspeakable(text: &[u8]) -> bool {
         .filter(|pair| pair[0].is_ascii_lowercase() != pair[1].is_ascii_lowercase())
         .count();
     text.iter().all(u8::is_ascii_hexdigit)
-        || vowels * 7 < letters && letters >= 8
+        || vowels * 10 < letters && letters >= 8
         || changes * 2 >= letters && letters >= 12
 }
 
