@@ -1,19 +1,20 @@
-//! The case against one token: its evidence, its episodes, its incident. Exists only while there is any.
+//! The case against one subject: its evidence, its episodes, its incident. Exists only while there is any.
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{FindingId, Severity, Timestamp, TokenId};
+use tokenwatch_model::{FindingId, Severity, Timestamp};
 
 use crate::Detections;
 use crate::calendar::DAY;
 use crate::contest::Contest;
-use crate::episode::{Episode, Scene};
+use crate::episode::{Episode, Scene, Standing};
 use crate::hit::{Hit, Tier};
+use crate::incident::IncidentRecord;
 use crate::risk::{Ledger, decide_severity};
-use crate::token::micros;
+use crate::subject::SubjectKey;
 
-/// A closed episode is taken up again for this long, in its token's own time.
+/// A closed episode is taken up again for this long, in its subject's own time.
 const REOPEN_S: i64 = DAY;
-/// Silent tokens' episodes are kept a day longer: their stream may be that far behind the one that says what time it is.
+/// Silent subjects' episodes are kept a day longer: their stream may be that far behind the one that says what time it is.
 const KEEP_S: i64 = REOPEN_S + DAY;
 /// Unless the new one is this many times as large.
 const NEW_EPISODE: f64 = 2.0;
@@ -21,25 +22,31 @@ const NEW_EPISODE: f64 = 2.0;
 /// A case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
-    ledger: Ledger,
-    #[serde(with = "micros")]
-    incident_start: Timestamp,
-    #[serde(with = "micros")]
-    incident_newest: Timestamp,
+    pub(crate) ledger: Ledger,
+    pub(crate) incident: IncidentRecord,
     pub(crate) episodes: Vec<Episode>,
     pub(crate) contest: Option<Contest>,
+    /// Evidence from elsewhere, which counts from its second on.
+    parked: Vec<(i64, Parked)>,
     /// When it will be looked at; follows from the rest.
     #[serde(skip)]
     pub(crate) scheduled: Option<Timestamp>,
 }
 
+/// What a source did to others speaks against the tokens that it was let in with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Parked {
+    detector: tokenwatch_model::Detector,
+    evidence_db: f64,
+}
+
 /// What is known beside the hit when its severity is decided.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Circumstances {
-    /// The token's habits are old enough to act on.
+#[derive(Clone, Copy)]
+pub(crate) struct Circumstances<'c> {
+    /// The subject's habits are old enough to act on.
     pub(crate) mature: bool,
-    /// Much of the fleet fails just now.
-    pub(crate) common_mode: bool,
+    /// Whether so much of the fleet failed or surged around a time that no single token is to blame.
+    pub(crate) common_mode: &'c dyn Fn(&Episode, Timestamp) -> bool,
 }
 
 impl Case {
@@ -47,22 +54,28 @@ impl Case {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             ledger: Ledger::default(),
-            incident_start: now,
-            incident_newest: now,
+            incident: IncidentRecord::new(now),
             episodes: Vec::new(),
             contest: None,
+            parked: Vec::new(),
             scheduled: None,
         }
     }
 
-    /// Ends what has ended by `now`, the token's own time, and forgets what ended a day before. A case of which nothing
-    /// is left begins anew.
-    pub(crate) fn advance(&mut self, id: TokenId, now: Timestamp, out: &mut Detections) {
+    /// Confirms what is due and ends what has ended by `now`, the subject's own time, and forgets what ended a day before.
+    /// A case of which nothing is left begins anew.
+    pub(crate) fn advance(
+        &mut self,
+        key: &SubjectKey,
+        now: Timestamp,
+        circumstances: Circumstances<'_>,
+        out: &mut Detections,
+    ) {
         // Another stream may have ended an episode whose own stream is far behind: it goes on as if nothing had been.
         for episode in &mut self.episodes {
             episode.open |= now <= episode.deadline;
         }
-        self.end(id, now, out);
+        self.settle(key, now, circumstances, out);
         self.forget(now, REOPEN_S);
         if self.is_empty() {
             *self = Self {
@@ -72,22 +85,74 @@ impl Case {
         }
     }
 
-    /// The same for a token that says nothing, by the time of others.
-    pub(crate) fn expire(&mut self, id: TokenId, now: Timestamp, out: &mut Detections) {
-        self.end(id, now, out);
+    /// The same for a subject that says nothing, by the time of others.
+    pub(crate) fn expire(
+        &mut self,
+        key: &SubjectKey,
+        now: Timestamp,
+        circumstances: Circumstances<'_>,
+        out: &mut Detections,
+    ) {
+        self.settle(key, now, circumstances, out);
         self.forget(now, KEEP_S);
     }
 
-    fn end(&mut self, id: TokenId, now: Timestamp, out: &mut Detections) {
-        let incident = self.incident_id(id);
+    fn settle(
+        &mut self,
+        key: &SubjectKey,
+        now: Timestamp,
+        circumstances: Circumstances<'_>,
+        out: &mut Detections,
+    ) {
+        self.confirm(key, now, circumstances, out);
+        let incident = self.incident.id(key);
         for episode in &mut self.episodes {
             if episode.open && episode.deadline < now {
                 episode.open = false;
-                if episode.visible {
+                if episode.visible() {
                     episode.tell(episode.deadline);
-                    out.findings.push(episode.finding(id, incident.clone()));
+                    self.incident.note(episode, key);
+                    out.findings.push(episode.finding(key, incident.clone()));
                 }
             }
+        }
+        self.tell_incident(key, out);
+    }
+
+    /// Makes findings of soft hits whose minute is over, unless the fleet explains them, and counts parked evidence.
+    fn confirm(
+        &mut self,
+        key: &SubjectKey,
+        now: Timestamp,
+        circumstances: Circumstances<'_>,
+        out: &mut Detections,
+    ) {
+        while let Some(index) = self.parked.iter().position(|(at, _)| *at <= now.as_secs()) {
+            let (at, parked) = self.parked.remove(index);
+            let at = Timestamp::from_secs(at);
+            self.ledger
+                .add(parked.detector, parked.evidence_db, false, at);
+            if let Some(index) = self.episodes.iter().position(|e| e.open && e.visible()) {
+                self.judge(index, key, at, circumstances, out);
+            }
+        }
+        for index in 0..self.episodes.len() {
+            let episode = &mut self.episodes[index];
+            let Standing::Unconfirmed(at) = episode.standing else {
+                continue;
+            };
+            if at > now.as_secs() {
+                continue;
+            }
+            let at = Timestamp::from_secs(at);
+            if (circumstances.common_mode)(episode, at) {
+                episode.standing = Standing::CommonMode;
+                continue;
+            }
+            episode.standing = Standing::Finding;
+            let (detector, db, hard) = (episode.detector(), episode.evidence_db, episode.hard);
+            self.ledger.add(detector, db, hard, at);
+            self.judge(index, key, at, circumstances, out);
         }
     }
 
@@ -105,101 +170,190 @@ impl Case {
     }
 
     fn is_empty(&self) -> bool {
-        self.episodes.is_empty() && self.contest.is_none()
+        self.episodes.is_empty() && self.contest.is_none() && self.parked.is_empty()
     }
 
-    /// Tells the last state of what is still open.
-    pub(crate) fn finish(&mut self, id: TokenId, out: &mut Detections) {
-        let incident = self.incident_id(id);
+    /// Tells the last state of what is still open. What is not confirmed by the end of all events is confirmed.
+    pub(crate) fn finish(
+        &mut self,
+        key: &SubjectKey,
+        circumstances: Circumstances<'_>,
+        out: &mut Detections,
+    ) {
+        self.confirm(key, Timestamp::from_micros(i64::MAX), circumstances, out);
+        let incident = self.incident.id(key);
         for episode in &mut self.episodes {
-            if episode.open && episode.visible {
+            if episode.open && episode.visible() {
                 episode.tell(episode.deadline);
-                out.findings.push(episode.finding(id, incident.clone()));
+                self.incident.note(episode, key);
+                out.findings.push(episode.finding(key, incident.clone()));
             }
         }
+        self.tell_incident(key, out);
     }
 
     /// Lets the event join the open episodes that it belongs to; `belongs` says whether it does, and whether it keeps
     /// the episode going. Versions that became due go out, except of detectors that hit just now: their hits follow.
     pub(crate) fn join(
         &mut self,
-        id: TokenId,
+        key: &SubjectKey,
         scene: &Scene<'_, '_>,
         hits: &[Hit],
         belongs: impl Fn(&Episode) -> Option<bool>,
         out: &mut Detections,
     ) {
-        let incident = self.incident_id(id);
-        for episode in self.episodes.iter_mut().filter(|episode| episode.open) {
-            let Some(hot) = belongs(episode) else {
+        for index in 0..self.episodes.len() {
+            let episode = &mut self.episodes[index];
+            let Some(hot) = episode.open.then(|| belongs(episode)).flatten() else {
                 continue;
             };
             episode.join(scene, hot);
             if hits
                 .iter()
-                .any(|hit| hit.story.detector() == episode.detector())
+                .any(|hit| hit.story.detector == episode.detector())
             {
                 continue;
             }
             if hot && episode.decide_update(scene.now, false).is_some() {
-                tell(episode, id, &incident, scene.now, out);
+                self.tell(index, key, scene.now, out);
             }
         }
+        self.tell_incident(key, out);
     }
 
     /// Takes a hit: evidence, severity, episode, and the versions that follow from it.
     pub(crate) fn take(
         &mut self,
-        id: TokenId,
-        hit: Hit,
+        key: &SubjectKey,
+        mut hit: Hit,
         scene: &Scene<'_, '_>,
-        circumstances: Circumstances,
+        circumstances: Circumstances<'_>,
         out: &mut Detections,
     ) {
         let now = scene.now;
-        if now.as_secs() - self.incident_newest.as_secs() > DAY {
-            self.incident_start = now;
+        if self.incident.is_over(now) {
+            self.incident = IncidentRecord::new(now);
         }
-        self.incident_newest = self.incident_newest.max(now);
-        let detector = hit.story.detector();
-        self.ledger.add(detector, hit.evidence_db, hit.hard, now);
-        let standing = self.ledger.standing(now);
-        let summed = decide_severity(standing, circumstances.mature, circumstances.common_mode);
-        let alone = hit.severity;
+        self.incident.touch(now);
+        let (detector, db, hard) = (hit.story.detector, hit.evidence_db, hit.hard);
+        let bulk = hit.bulk.take();
+        let index = self.episode_for(hit, bulk, scene);
+        match self.episodes[index].standing {
+            // A signal and nothing more until it is confirmed; one that the fleet explains is not even that.
+            Standing::Unconfirmed(_) => {
+                let episode = &mut self.episodes[index];
+                if episode.decide_update(now, false).is_some() {
+                    episode.tell(now);
+                    out.signals.push(episode.signal(key, now));
+                }
+            }
+            Standing::CommonMode => {}
+            Standing::Signals | Standing::Finding => {
+                self.ledger.add(detector, db, hard, now);
+                self.judge(index, key, now, circumstances, out);
+            }
+        }
+        self.tell_incident(key, out);
+    }
 
-        let index = self.episode_for(hit, scene);
+    /// Notes evidence from elsewhere, which counts from `at` on.
+    pub(crate) fn park(
+        &mut self,
+        detector: tokenwatch_model::Detector,
+        evidence_db: f64,
+        at: Timestamp,
+    ) {
+        const MOST: usize = 8;
+        self.parked
+            .retain(|(_, parked)| parked.detector != detector);
+        if self.parked.len() < MOST {
+            self.parked.push((
+                at.as_secs(),
+                Parked {
+                    detector,
+                    evidence_db,
+                },
+            ));
+            self.parked
+                .sort_by_key(|(at, parked)| (*at, parked.detector));
+        }
+    }
+
+    /// Weighs all evidence at `now` and tells the episode at `index` if it says something new.
+    fn judge(
+        &mut self,
+        index: usize,
+        key: &SubjectKey,
+        now: Timestamp,
+        circumstances: Circumstances<'_>,
+        out: &mut Detections,
+    ) {
+        let standing = self.ledger.standing(now);
         let worst = self.worst_other(index);
+        let detector = self.episodes[index].detector();
+        let common_mode =
+            standing.may_act() && (circumstances.common_mode)(&self.episodes[index], now);
+        let summed = decide_severity(standing, circumstances.mature, common_mode);
         let others = self.ledger.others(detector, now);
-        let incident = self.incident_id(id);
         let episode = &mut self.episodes[index];
+        let alone = episode.severity;
         episode.total_db = episode.total_db.max(standing.total_db);
-        let mut graver = episode.raise(alone, Vec::new());
+        let mut graver = false;
         // Together the evidence may say more than any finding so far; then the one that tipped it says so.
         if summed > worst && summed > alone {
-            episode.visible |= summed >= Severity::Medium;
+            if summed >= Severity::Medium {
+                episode.standing = Standing::Finding;
+            }
             graver |= episode.raise(summed, others);
         }
-        let first = episode.revision == 0 && episode.visible;
+        let first = episode.revision == 0 && episode.visible();
         if first || episode.decide_update(now, graver).is_some() {
-            tell(episode, id, &incident, now, out);
-            out.signals.push(episode.signal(id, now));
+            if episode.visible() {
+                self.incident.weigh(&self.ledger, standing, now);
+            }
+            self.tell(index, key, now, out);
+            out.signals.push(self.episodes[index].signal(key, now));
+        }
+    }
+
+    fn tell(&mut self, index: usize, key: &SubjectKey, now: Timestamp, out: &mut Detections) {
+        let incident = self.incident.id(key);
+        let episode = &mut self.episodes[index];
+        episode.tell(now);
+        if episode.visible() {
+            self.incident.note(episode, key);
+            out.findings.push(episode.finding(key, incident));
+        }
+    }
+
+    fn tell_incident(&mut self, key: &SubjectKey, out: &mut Detections) {
+        let open = self.episodes.iter().any(|e| e.open && e.visible());
+        if let Some(incident) = self.incident.due(key, open) {
+            out.incidents.push(incident);
         }
     }
 
     /// The episode that a hit belongs to: the open one, a closed one to take up again, or a new one.
-    fn episode_for(&mut self, hit: Hit, scene: &Scene<'_, '_>) -> usize {
-        let detector = hit.story.detector();
+    fn episode_for(
+        &mut self,
+        hit: Hit,
+        bulk: Option<Box<crate::hit::Bulk>>,
+        scene: &Scene<'_, '_>,
+    ) -> usize {
+        let detector = hit.story.detector;
         let known = self.episodes.iter().rposition(|episode| {
             let same_window = episode.window_start == hit.window_start;
             let fits = episode.open || same_window || hit.size < NEW_EPISODE * episode.size;
-            // Signals of a count say nothing that the finding after them does not say better.
-            let outgrown = !episode.visible && hit.tier == Tier::Finding && hit.heat.is_some();
+            // Signals of a soft count say nothing that the finding after them does not say better.
+            let outgrown =
+                episode.standing == Standing::Signals && hit.tier == Tier::Finding && hit.confirm;
             episode.detector() == detector && fits && !outgrown
         });
         let Some(index) = known else {
             self.episodes
                 .retain(|episode| episode.detector() != detector);
-            self.episodes.push(Episode::open(hit, scene));
+            self.episodes
+                .push(Episode::open(Hit { bulk, ..hit }, scene));
             return self.episodes.len() - 1;
         };
         let episode = &mut self.episodes[index];
@@ -208,9 +362,13 @@ impl Case {
             episode.open = true;
             episode.opened_at = scene.now;
         }
-        episode.strengthen(hit);
-        if reopened {
-            episode.join(scene, true);
+        let severity = hit.severity;
+        episode.strengthen(hit, bulk.is_some(), scene.now);
+        episode.raise(severity, Vec::new());
+        match bulk {
+            Some(bulk) => episode.absorb(&bulk, scene.now),
+            None if reopened => episode.join(scene, true),
+            None => {}
         }
         index
     }
@@ -219,27 +377,27 @@ impl Case {
         self.episodes
             .iter()
             .enumerate()
-            .filter(|(other, episode)| *other != index && episode.visible)
+            .filter(|(other, episode)| *other != index && episode.visible())
             .map(|(_, episode)| episode.severity)
             .max()
             .unwrap_or(Severity::Info)
     }
 
-    /// The incident that everything within a day of each other belongs to.
-    fn incident_id(&self, id: TokenId) -> String {
-        let subject = id.to_string();
-        let hash = FindingId::of_episode("incident", &subject, self.incident_start.as_micros());
-        format!("inc_{}", &hash.to_string()[4..])
+    /// The findings that are visible now, for explanations: detector's episode.
+    pub(crate) fn episode_of(&self, detector: tokenwatch_model::Detector) -> Option<&Episode> {
+        self.episodes
+            .iter()
+            .rfind(|episode| episode.detector() == detector)
     }
 
     /// When the case has to be looked at next, and by which stream's watermark; `None` if nothing is left.
     pub(crate) fn next_deadline(&self) -> Option<(Timestamp, u32)> {
         let kept = std::time::Duration::from_secs(KEEP_S.unsigned_abs() + 1);
         let episodes = self.episodes.iter().map(|episode| {
-            let end = if episode.open {
-                episode.deadline
-            } else {
-                episode.deadline + kept
+            let end = match episode.standing {
+                Standing::Unconfirmed(at) => Timestamp::from_secs(at).min(episode.deadline),
+                _ if episode.open => episode.deadline,
+                _ => episode.deadline + kept,
             };
             (end, episode.stream)
         });
@@ -247,13 +405,16 @@ impl Case {
             .contest
             .iter()
             .map(|contest| (contest.newest + kept, u32::MAX));
-        episodes.chain(contest).min()
+        let parked = self
+            .parked
+            .iter()
+            .map(|(at, _)| (Timestamp::from_secs(*at), u32::MAX));
+        episodes.chain(contest).chain(parked).min()
     }
 }
 
-fn tell(episode: &mut Episode, id: TokenId, incident: &str, now: Timestamp, out: &mut Detections) {
-    episode.tell(now);
-    if episode.visible {
-        out.findings.push(episode.finding(id, incident.to_owned()));
-    }
+/// The id of the incident of `subject` that began at `start`.
+pub(crate) fn incident_id(subject: &str, start: Timestamp) -> String {
+    let hash = FindingId::of_episode("incident", subject, start.as_micros());
+    format!("inc_{}", &hash.to_string()[4..])
 }

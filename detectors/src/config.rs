@@ -41,6 +41,8 @@ pub struct DetectorsConfig {
     pub failure_burst: FailureBurstConfig,
     /// Policy.
     pub out_of_scope: OutOfScopeConfig,
+    /// Everybody at once.
+    pub fleet_failure: FleetFailureConfig,
     /// Other modes for single tokens or consumers; the first that matches counts.
     pub overrides: Vec<OverrideConfig>,
 }
@@ -109,10 +111,22 @@ pub struct FailureBurstConfig {
     pub blatant: [u32; 4],
     /// Share of the token's calls that must fail for that.
     pub blatant_share: f64,
-    /// While this share of the active tokens fails, it is an outage, and bursts are held back.
-    pub common_mode_share: f64,
-    /// But only if at least this many tokens fail.
-    pub common_mode_tokens: u32,
+}
+
+/// `[detectors.fleet_failure]`: from what on a failure or a surge of many tokens is no single one's doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FleetFailureConfig {
+    /// What it may do. Findings of tokens are held back in any case.
+    pub mode: DetectorMode,
+    /// At least so many tokens of the fleet within half a minute,
+    pub fleet_tokens: u32,
+    /// which are at least this share of its active ones.
+    pub fleet_share: f64,
+    /// The same for those of one consumer, or of one client program.
+    pub group_tokens: u32,
+    /// Their share.
+    pub group_share: f64,
 }
 
 /// `[detectors.out_of_scope]`.
@@ -193,6 +207,7 @@ impl Default for DetectorsConfig {
             new_geography: NewGeographyConfig::default(),
             failure_burst: FailureBurstConfig::default(),
             out_of_scope: OutOfScopeConfig::default(),
+            fleet_failure: FleetFailureConfig::default(),
             overrides: Vec::new(),
         }
     }
@@ -232,8 +247,18 @@ impl Default for FailureBurstConfig {
             distinct_paths: 5,
             blatant: [20, 30, 50, 120],
             blatant_share: 0.5,
-            common_mode_share: 0.25,
-            common_mode_tokens: 10,
+        }
+    }
+}
+
+impl Default for FleetFailureConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            fleet_tokens: 10,
+            fleet_share: 0.06,
+            group_tokens: 4,
+            group_share: 0.25,
         }
     }
 }
@@ -331,10 +356,8 @@ impl DetectorsConfig {
                 "failure_burst.blatant_share",
                 self.failure_burst.blatant_share,
             ),
-            (
-                "failure_burst.common_mode_share",
-                self.failure_burst.common_mode_share,
-            ),
+            ("fleet_failure.fleet_share", self.fleet_failure.fleet_share),
+            ("fleet_failure.group_share", self.fleet_failure.group_share),
         ] {
             if !(0.0..=1.0).contains(&share) {
                 problems.add(key, "must lie between 0 and 1");

@@ -2,6 +2,7 @@
 //! [`tokenwatch_model::Detector`], one call in [`crate::Engine`], one folder of scenarios, one page of documentation.
 
 pub(crate) mod failure_burst;
+pub(crate) mod fleet_failure;
 pub(crate) mod new_geography;
 pub(crate) mod out_of_scope;
 pub(crate) mod rate_spike;

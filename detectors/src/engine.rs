@@ -7,21 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenwatch_model::{
-    AccessEvent, Detector, Finding, Signal, Timestamp, TokenId, TokenProfile, TokenUse,
+    AccessEvent, Detector, Finding, Incident, Signal, Timestamp, TokenId, TokenProfile, TokenUse,
 };
 
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
 
 use crate::case::{Case, Circumstances};
+use crate::commons::{ANY, Commons, Groups, WINDOW_S};
 use crate::config::DetectorMode;
 use crate::contest::Contest;
-use crate::detect::{failure_burst, new_geography, out_of_scope, rate_spike};
-use crate::episode::{Episode, Scene};
+use crate::detect::{failure_burst, fleet_failure, new_geography, out_of_scope, rate_spike};
+use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
-use crate::fleet::Fleet;
-use crate::hit::{Hit, Story, Tier};
+use crate::hit::{Belonging, Hit, Stream, Tier};
 use crate::places::PlaceKey;
 use crate::settings::DetectorSettings;
+use crate::subject::SubjectKey;
 use crate::token::Token;
 use crate::token_table::TokenTable;
 
@@ -35,10 +36,10 @@ pub struct Engine {
     settings: Arc<DetectorSettings>,
     clock: EventClock,
     tokens: TokenTable,
-    fleet: Fleet,
-    cases: BTreeMap<TokenId, Case>,
+    commons: Commons,
+    cases: BTreeMap<SubjectKey, Case>,
     /// When each case has to be looked at, at the latest; a case may have postponed it meanwhile.
-    deadlines: BTreeSet<(Timestamp, TokenId)>,
+    deadlines: BTreeSet<(Timestamp, SubjectKey)>,
     /// Slots of tokens that changed since the last checkpoint; a forgotten token's may be in use by another.
     changed: Vec<u32>,
     removed: Vec<TokenId>,
@@ -52,6 +53,8 @@ pub struct Detections {
     pub signals: Vec<Signal>,
     /// Every new version of a finding, in order.
     pub findings: Vec<Finding>,
+    /// Every new version of an incident, in order.
+    pub incidents: Vec<Incident>,
     /// Events that came later than allowed; they count where their window is still open.
     pub late: u64,
     /// Events whose time lies too far ahead to be believed; they count for nothing.
@@ -97,7 +100,7 @@ impl Engine {
             tokens: TokenTable::new(settings.max_tokens),
             settings,
             clock: EventClock::default(),
-            fleet: Fleet::default(),
+            commons: Commons::default(),
             cases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             changed: Vec::new(),
@@ -128,6 +131,7 @@ impl Engine {
                 self.observe(event, token, stream, &settings, out);
             }
             if let Some(watermark) = tick {
+                self.seal(&settings, out);
                 self.close_due(watermark, out);
             }
         }
@@ -135,8 +139,13 @@ impl Engine {
 
     /// The end of a replay: every finding that is still open gets its last state.
     pub fn finish(&mut self, out: &mut Detections) {
-        for (id, case) in &mut self.cases {
-            case.finish(*id, out);
+        let settings = Arc::clone(&self.settings);
+        self.seal_until(Timestamp::from_micros(i64::MAX), &settings, out);
+        let (tokens, commons) = (&self.tokens, &self.commons);
+        for (key, case) in &mut self.cases {
+            let common_mode = |episode: &Episode, at| explains(commons, episode, at, &settings);
+            let circumstances = circumstances(tokens, key, &common_mode, &settings);
+            case.finish(key, circumstances, out);
         }
     }
 
@@ -180,7 +189,11 @@ impl Engine {
             self.changed.push(slot);
         }
         token.advance(event.ts, settings);
-        self.fleet.count(&mut token.fleet, event.ts, event.outcome);
+        let window = u32::try_from(event.ts.as_secs().div_euclid(WINDOW_S)).unwrap_or(0);
+        if window > token.mark.window {
+            token.begin_window(window, Groups::of(event), &self.commons, settings);
+        }
+        self.commons.count(token, event);
 
         let mut found = Found::default();
         found.push(out_of_scope::observe(event, used, settings));
@@ -189,16 +202,13 @@ impl Engine {
         let novelty = place.and_then(|key| new_geography::observe(token, key, event, settings));
         found.push(novelty.and_then(|news| new_geography::judge(token, news, event, settings)));
         let challenged = found.hits.len() > usize::from(scope_hit);
-        let fleet = &self.fleet;
-        let common_mode = || fleet.is_failing(event.ts, &settings.failure);
-        found.push(failure_burst::observe(token, event, common_mode, settings));
+        found.push(failure_burst::observe(token, event, settings));
         found.push(rate_spike::observe(token, event.ts, settings));
         if token.marks.has_case || !found.hits.is_empty() {
             let moment = Moment {
                 slot,
                 stream,
                 place,
-                scope_hit,
                 challenged,
             };
             self.follow(event, used, &moment, found, settings, out);
@@ -215,7 +225,7 @@ impl Engine {
         settings: &DetectorSettings,
         out: &mut Detections,
     ) {
-        let id = used.id;
+        let key = SubjectKey::Token(used.id);
         let token = self.tokens.at_mut(moment.slot);
         found.apply_modes(used, settings);
         if !token.marks.has_case {
@@ -223,35 +233,96 @@ impl Engine {
                 return;
             }
             token.marks.has_case = true;
-            self.cases.insert(id, Case::new(token.newest));
+            self.cases.insert(key.clone(), Case::new(token.newest));
         }
-        let Some(case) = self.cases.get_mut(&id) else {
+        let Some(case) = self.cases.get_mut(&key) else {
             return;
         };
-        case.advance(id, token.newest, out);
-        if let Some(key) = moment.place {
+        let commons = &self.commons;
+        let common_mode = |episode: &Episode, at| explains(commons, episode, at, settings);
+        let circumstances = Circumstances {
+            mature: token.active_days >= settings.mature_days,
+            common_mode: &common_mode,
+        };
+        case.advance(&key, token.newest, circumstances, out);
+        if let Some(place) = moment.place {
             if moment.challenged {
-                new_geography::challenge(case, token, key, event);
+                new_geography::challenge(case, token, place, event);
             }
-            found.push(new_geography::contest(case, token, key, event, settings));
+            found.push(new_geography::contest(case, token, place, event, settings));
             found.apply_modes(used, settings);
         }
         let scene = Scene {
-            event,
+            event: Some(event),
             now: token.newest,
             stream: moment.stream,
         };
         let contest = case.contest.clone();
-        let belongs = |episode: &Episode| belongs(episode, token, moment, contest.as_ref(), event);
-        case.join(id, &scene, &found.hits, belongs, out);
-        let circumstances = Circumstances {
-            mature: token.active_days >= settings.mature_days,
-            common_mode: self.fleet.is_failing(event.ts, &settings.failure),
-        };
+        let hits = &found.hits;
+        let belongs =
+            |episode: &Episode| belongs(episode, token, moment, hits, contest.as_ref(), event);
+        case.join(&key, &scene, hits, belongs, out);
         for hit in found.hits {
-            case.take(id, hit, &scene, circumstances, out);
+            case.take(&key, hit, &scene, circumstances, out);
         }
-        self.schedule(id);
+        self.schedule(&key);
+        self.bound_cases();
+    }
+
+    /// Seals what all streams have passed.
+    fn seal(&mut self, settings: &DetectorSettings, out: &mut Detections) {
+        self.seal_until(self.clock.common_watermark(), settings, out);
+    }
+
+    fn seal_until(
+        &mut self,
+        watermark: Timestamp,
+        settings: &DetectorSettings,
+        out: &mut Detections,
+    ) {
+        let mut hits = Vec::new();
+        self.commons
+            .seal_until(watermark, &settings.fleet, |failure| {
+                hits.push(fleet_failure::hit(failure));
+            });
+        for (hit, decided) in hits {
+            let key = SubjectKey::Fleet("fleet".to_owned());
+            self.take_sealed(key, hit, decided, settings, out);
+        }
+    }
+
+    /// Hands a hit of a sealed window to its subject's case.
+    fn take_sealed(
+        &mut self,
+        key: SubjectKey,
+        hit: Hit,
+        decided: Timestamp,
+        settings: &DetectorSettings,
+        out: &mut Detections,
+    ) {
+        let mut found = Found { hits: vec![hit] };
+        found.apply_default_modes(settings);
+        let Some(hit) = found.hits.pop() else {
+            return;
+        };
+        let case = self
+            .cases
+            .entry(key.clone())
+            .or_insert_with(|| Case::new(decided));
+        let commons = &self.commons;
+        let common_mode = |episode: &Episode, at| explains(commons, episode, at, settings);
+        let circumstances = Circumstances {
+            mature: true,
+            common_mode: &common_mode,
+        };
+        let scene = Scene {
+            event: None,
+            now: decided,
+            stream: u32::MAX,
+        };
+        case.advance(&key, decided, circumstances, out);
+        case.take(&key, hit, &scene, circumstances, out);
+        self.schedule(&key);
         self.bound_cases();
     }
 
@@ -262,57 +333,65 @@ impl Engine {
         }
         if self.tokens.is_full() {
             for evicted in self.tokens.evict() {
-                self.forget_case(evicted);
+                self.forget_case(&SubjectKey::Token(evicted));
                 self.removed.push(evicted);
             }
         }
+        self.commons.popularity.takes_up(ANY, ts);
         self.tokens.insert(Token::new(id, ts))
     }
 
-    /// Ends episodes whose time has come by the watermark of one stream.
+    /// Confirms and ends episodes whose time has come by the watermark of one stream.
     fn close_due(&mut self, watermark: Timestamp, out: &mut Detections) {
-        let due: Vec<(Timestamp, TokenId)> = self
+        let settings = Arc::clone(&self.settings);
+        let due: Vec<(Timestamp, SubjectKey)> = self
             .deadlines
-            .range(..(watermark, TokenId::from_bits(0)))
-            .copied()
+            .iter()
+            .take_while(|(deadline, _)| *deadline < watermark)
+            .cloned()
             .collect();
-        for (deadline, id) in due {
-            let Some(case) = self.cases.get_mut(&id) else {
-                self.deadlines.remove(&(deadline, id));
+        for (deadline, key) in due {
+            let Some(case) = self.cases.get_mut(&key) else {
+                self.deadlines.remove(&(deadline, key));
                 continue;
             };
             // An episode ends by the watermark of the stream that its events came from, unless that stream is far
-            // behind or has ended.
-            let own = case
-                .next_deadline()
-                .map_or(watermark, |(_, stream)| self.clock.watermark(stream));
+            // behind or has ended; what no stream owns ends by that of all.
+            let own = match case.next_deadline() {
+                Some((_, u32::MAX)) => self.clock.common_watermark(),
+                Some((_, stream)) => self.clock.watermark(stream),
+                None => watermark,
+            };
             let now = own.max(watermark - STREAM_PATIENCE);
             if now <= deadline {
                 continue;
             }
-            self.deadlines.remove(&(deadline, id));
             case.scheduled = None;
-            case.expire(id, now, out);
-            self.mark_changed(id);
-            self.schedule(id);
+            let commons = &self.commons;
+            let common_mode = |episode: &Episode, at| explains(commons, episode, at, &settings);
+            let circumstances = circumstances(&self.tokens, &key, &common_mode, &settings);
+            case.expire(&key, now, circumstances, out);
+            self.mark_changed(&key);
+            self.schedule(&key);
+            self.deadlines.remove(&(deadline, key));
         }
     }
 
     /// Makes sure that the case is looked at when it has to be, or forgets it if nothing is left of it.
-    fn schedule(&mut self, id: TokenId) {
-        let Some(case) = self.cases.get_mut(&id) else {
+    fn schedule(&mut self, key: &SubjectKey) {
+        let Some(case) = self.cases.get_mut(key) else {
             return;
         };
         match (case.next_deadline(), case.scheduled) {
-            (None, _) => self.forget_case(id),
+            (None, _) => self.forget_case(key),
             // It is looked at early enough, and will be put off then.
             (Some((deadline, _)), Some(scheduled)) if scheduled <= deadline => {}
             (Some((deadline, _)), scheduled) => {
                 case.scheduled = Some(deadline);
                 if let Some(old) = scheduled {
-                    self.deadlines.remove(&(old, id));
+                    self.deadlines.remove(&(old, key.clone()));
                 }
-                self.deadlines.insert((deadline, id));
+                self.deadlines.insert((deadline, key.clone()));
             }
         }
     }
@@ -320,28 +399,28 @@ impl Engine {
     /// Forgets the case that would end first if there are too many.
     fn bound_cases(&mut self) {
         while self.cases.len() > self.settings.max_cases {
-            let Some((_, id)) = self.deadlines.first().copied() else {
+            let Some((_, key)) = self.deadlines.first().cloned() else {
                 return;
             };
-            self.forget_case(id);
-            self.mark_changed(id);
+            self.forget_case(&key);
+            self.mark_changed(&key);
             self.counts.cases_evicted += 1;
         }
     }
 
-    fn forget_case(&mut self, id: TokenId) {
-        if let Some(case) = self.cases.remove(&id)
+    fn forget_case(&mut self, key: &SubjectKey) {
+        if let Some(case) = self.cases.remove(key)
             && let Some(scheduled) = case.scheduled
         {
-            self.deadlines.remove(&(scheduled, id));
+            self.deadlines.remove(&(scheduled, key.clone()));
         }
-        if let Some(slot) = self.tokens.find(id) {
+        if let Some(slot) = key.token().and_then(|id| self.tokens.find(id)) {
             self.tokens.at_mut(slot).marks.has_case = false;
         }
     }
 
-    fn mark_changed(&mut self, id: TokenId) {
-        if let Some(slot) = self.tokens.find(id) {
+    fn mark_changed(&mut self, key: &SubjectKey) {
+        if let Some(slot) = key.token().and_then(|id| self.tokens.find(id)) {
             let marks = &mut self.tokens.at_mut(slot).marks;
             if !marks.changed {
                 marks.changed = true;
@@ -362,7 +441,6 @@ struct Moment {
     slot: u32,
     stream: u32,
     place: Option<PlaceKey>,
-    scope_hit: bool,
     challenged: bool,
 }
 
@@ -373,18 +451,60 @@ impl Found {
 
     /// Drops hits of detectors that are off for this token, and turns those that may only signal into signals.
     fn apply_modes(&mut self, used: &TokenUse<'_>, settings: &DetectorSettings) {
-        self.hits.retain_mut(|hit| {
-            let detector: Detector = hit.story.detector();
-            let credential = used.credential_id.as_deref();
-            match settings.mode(detector, used.id, credential, used.consumer.as_deref()) {
-                DetectorMode::Off => false,
-                DetectorMode::Signal => {
-                    hit.tier = Tier::Signal;
-                    true
-                }
-                DetectorMode::On => true,
+        let credential = used.credential_id.as_deref();
+        let consumer = used.consumer.as_deref();
+        self.apply(|detector| settings.mode(detector, used.id, credential, consumer));
+    }
+
+    /// The same for what is about no token.
+    fn apply_default_modes(&mut self, settings: &DetectorSettings) {
+        self.apply(|detector| settings.default_mode(detector));
+    }
+
+    fn apply(&mut self, mode: impl Fn(Detector) -> DetectorMode) {
+        self.hits.retain_mut(|hit| match mode(hit.story.detector) {
+            DetectorMode::Off => false,
+            DetectorMode::Signal => {
+                hit.tier = Tier::Signal;
+                true
             }
+            DetectorMode::On => true,
         });
+    }
+}
+
+/// What is known of a subject beside its hits.
+fn circumstances<'c>(
+    tokens: &TokenTable,
+    key: &SubjectKey,
+    common_mode: &'c dyn Fn(&Episode, Timestamp) -> bool,
+    settings: &DetectorSettings,
+) -> Circumstances<'c> {
+    let slot = key.token().and_then(|id| tokens.find(id));
+    Circumstances {
+        mature: slot.is_none_or(|slot| tokens.at(slot).active_days >= settings.mature_days),
+        common_mode,
+    }
+}
+
+/// Whether what happened to the fleet, or to the token's groups, in the minutes before `at` explains the episode.
+fn explains(
+    commons: &Commons,
+    episode: &Episode,
+    at: Timestamp,
+    settings: &DetectorSettings,
+) -> bool {
+    let from = at - 2 * CONFIRM_AFTER;
+    let groups = episode.groups;
+    match episode.story.belonging {
+        Belonging::Count {
+            stream: Stream::Calls | Stream::BytesOut | Stream::Distinct,
+            ..
+        } => {
+            commons.is_surging(groups, from, at, &settings.fleet)
+                || commons.is_failing(groups, from, at, &settings.fleet)
+        }
+        _ => commons.is_failing(groups, from, at, &settings.fleet),
     }
 }
 
@@ -393,27 +513,35 @@ fn belongs(
     episode: &Episode,
     token: &Token,
     moment: &Moment,
+    hits: &[Hit],
     contest: Option<&Contest>,
     event: &AccessEvent<'_>,
 ) -> Option<bool> {
-    let hot = |count: fn(&Token, u8) -> u32| {
-        episode
-            .heat
-            .is_some_and(|heat| count(token, heat.scale) >= heat.half)
-    };
-    match &episode.story {
-        Story::Scope(_) => moment.scope_hit.then_some(true),
-        Story::Rate(_) => Some(hot(rate_spike::heat)),
-        Story::Failures(story) if failure_burst::belongs(event, story.kind) => {
-            let heat = episode.heat?;
-            Some(failure_burst::heat(token, story.kind, heat.scale) >= heat.half)
+    match episode.story.belonging {
+        Belonging::Count {
+            stream,
+            scale,
+            half,
+        } => {
+            let count = match stream {
+                Stream::Calls => Some(rate_spike::heat(token, scale)),
+                Stream::Denied | Stream::NotFound => {
+                    failure_burst::heat(token, event, stream, scale)
+                }
+                Stream::BytesOut | Stream::Distinct => None,
+            };
+            count.map(|count| count >= half)
         }
-        Story::Failures(_) => None,
-        Story::Place(_) => {
+        Belonging::OwnHits => hits
+            .iter()
+            .any(|hit| hit.story.detector == episode.detector())
+            .then_some(true),
+        Belonging::Newcomer => {
             let key = moment.place?;
             contest
                 .is_some_and(|contest| contest.is_newcomer(key))
                 .then_some(true)
         }
+        Belonging::Client(_) => None,
     }
 }

@@ -1,16 +1,19 @@
-//! One episode of one detector on one token: opened by a hit, updated while it goes on, closed after quiet.
+//! One episode of one detector on one subject: opened by a hit, updated while it goes on, closed after quiet.
 //!
-//! What a closed episode says depends on its events alone, not on when the watermark noticed that it had ended.
+//! What a closed episode says depends on its events alone, not on when the watermark noticed that it had ended. A soft
+//! hit (`confirm`) opens an episode that nobody sees for a minute: then it becomes a finding, or a common cause explains it.
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{
     AccessEvent, Detector, Evidence, Finding, FindingId, FindingStatus, FindingToken, Outcome,
-    Severity, Signal, Subject, SubjectKind, Timestamp, TokenId,
+    Severity, Signal, Timestamp, TokenId,
 };
 
-use crate::hit::{Heat, Hit, Story, Tier};
+use crate::commons::Groups;
+use crate::hit::{Belonging, Bulk, Hit, Story, Tier};
 use crate::risk;
 use crate::samples::Samples;
+use crate::subject::SubjectKey;
 use crate::token::micros;
 use crate::wording;
 
@@ -20,6 +23,8 @@ const REFRESH_S: i64 = 3_600;
 const GROWTH: f64 = 2.0;
 /// The episode of a count ends after this long even if the count stays high.
 const MAX_DURATION: std::time::Duration = std::time::Duration::from_hours(24);
+/// How long a soft hit is held: its half-minute of the fleet has been sealed by then.
+pub(crate) const CONFIRM_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// An episode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,7 +36,7 @@ pub(crate) struct Episode {
     #[serde(with = "micros")]
     pub(crate) last_event_at: Timestamp,
     #[serde(with = "micros")]
-    detected_at: Timestamp,
+    pub(crate) detected_at: Timestamp,
     /// When it was opened, or taken up again.
     #[serde(with = "micros")]
     pub(crate) opened_at: Timestamp,
@@ -43,32 +48,47 @@ pub(crate) struct Episode {
     pub(crate) revision: u32,
     pub(crate) severity: Severity,
     pub(crate) open: bool,
-    /// It is a finding; otherwise it only groups signals.
-    pub(crate) visible: bool,
+    pub(crate) standing: Standing,
     pub(crate) event_count: u64,
     pub(crate) refused: u64,
     pub(crate) succeeded: u64,
-    evidence_db: f64,
+    pub(crate) evidence_db: f64,
+    pub(crate) hard: bool,
     pub(crate) total_db: f64,
     /// Largest size so far, and that of the last version.
     pub(crate) size: f64,
     size_told: f64,
     quiet_s: i64,
-    pub(crate) heat: Option<Heat>,
     pub(crate) story: Story,
     pub(crate) samples: Samples,
     /// Detectors whose evidence raised the severity.
     pub(crate) raised_with: Vec<Detector>,
-    credential_id: Option<String>,
-    consumer: Option<String>,
+    pub(crate) credential_id: Option<String>,
+    pub(crate) consumer: Option<String>,
+    /// Groups of the token, whose failing would explain it.
+    pub(crate) groups: Groups,
     /// Stream of the last event: its watermark ends the episode.
     pub(crate) stream: u32,
 }
 
-/// The event in hand, as episodes see it.
+/// Who sees an episode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Standing {
+    /// Nobody: it groups signals.
+    Signals,
+    /// Nobody yet: a finding from this second on, unless the fleet explains it.
+    Unconfirmed(i64),
+    /// Nobody: the fleet explains it.
+    CommonMode,
+    /// Everybody: it is a finding.
+    Finding,
+}
+
+/// The moment in hand, as episodes see it.
 pub(crate) struct Scene<'e, 'a> {
-    pub(crate) event: &'e AccessEvent<'a>,
-    /// The token's newest event time: when decisions are made.
+    /// The event; none where a sealed window or the passing of time is looked at.
+    pub(crate) event: Option<&'e AccessEvent<'a>>,
+    /// The subject's newest event time: when decisions are made.
     pub(crate) now: Timestamp,
     pub(crate) stream: u32,
 }
@@ -87,16 +107,16 @@ pub(crate) enum Update {
 impl Episode {
     /// An episode that begins with `hit`.
     pub(crate) fn open(hit: Hit, scene: &Scene<'_, '_>) -> Self {
-        let token = scene.event.token.as_ref();
-        let counted = match &hit.story {
-            Story::Rate(story) => u64::from(story.judgement.count),
-            Story::Failures(story) => u64::from(story.judgement.count),
-            Story::Place(_) | Story::Scope(_) => 1,
+        let token = scene.event.and_then(|event| event.token.as_ref());
+        let begins = scene.event.map_or(scene.now, |event| event.ts);
+        let counted = match hit.story.belonging {
+            Belonging::Count { .. } => hit.story.figures.observed.map_or(1, |count| count as u64),
+            Belonging::OwnHits | Belonging::Newcomer | Belonging::Client(_) => 1,
         };
         let mut episode = Self {
             window_start: hit.window_start,
-            first_event_at: hit.window_start.min(scene.event.ts),
-            last_event_at: scene.event.ts,
+            first_event_at: hit.window_start.min(begins),
+            last_event_at: begins,
             detected_at: scene.now,
             opened_at: scene.now,
             deadline: scene.now,
@@ -104,36 +124,51 @@ impl Episode {
             revision: 0,
             severity: hit.severity,
             open: true,
-            visible: hit.tier == Tier::Finding,
+            standing: standing_of(&hit, scene.now),
             event_count: counted.saturating_sub(1),
             refused: 0,
             succeeded: 0,
             evidence_db: hit.evidence_db,
+            hard: hit.hard,
             total_db: hit.evidence_db,
             size: hit.size,
             size_told: 0.0,
             quiet_s: hit.quiet_s,
-            heat: hit.heat,
             story: hit.story,
             samples: Samples::default(),
             raised_with: Vec::new(),
             credential_id: token.and_then(|t| t.credential_id.as_deref().map(str::to_owned)),
             consumer: token.and_then(|t| t.consumer.as_deref().map(str::to_owned)),
+            groups: scene.event.map(Groups::of).unwrap_or_default(),
             stream: scene.stream,
         };
-        episode.join(scene, true);
+        match hit.bulk {
+            Some(bulk) => {
+                episode.event_count = 0;
+                episode.absorb(&bulk, scene.now);
+            }
+            None => episode.join(scene, true),
+        }
         episode
     }
 
     /// The detector.
     pub(crate) fn detector(&self) -> Detector {
-        self.story.detector()
+        self.story.detector
+    }
+
+    /// Whether it is a finding.
+    pub(crate) fn visible(&self) -> bool {
+        self.standing == Standing::Finding
     }
 
     /// Adds the event; a hot one postpones the end.
     pub(crate) fn join(&mut self, scene: &Scene<'_, '_>, hot: bool) {
+        let Some(event) = scene.event else {
+            return;
+        };
         self.event_count += 1;
-        match scene.event.outcome {
+        match event.outcome {
             Outcome::Denied => self.refused += 1,
             Outcome::Ok => self.succeeded += 1,
             Outcome::NotFound
@@ -142,54 +177,65 @@ impl Episode {
             | Outcome::ServerError
             | Outcome::Aborted => {}
         }
-        self.last_event_at = self.last_event_at.max(scene.event.ts);
-        self.first_event_at = self.first_event_at.min(scene.event.ts);
-        self.samples.add(scene.event);
+        self.last_event_at = self.last_event_at.max(event.ts);
+        self.first_event_at = self.first_event_at.min(event.ts);
+        self.samples.add(event);
         self.stream = scene.stream;
         if hot {
-            let quiet = std::time::Duration::from_secs(self.quiet_s.unsigned_abs());
-            let last = self.opened_at + MAX_DURATION;
-            let deadline = scene.now + quiet;
-            // A count that stays high for a day is the new normal, which the habit learns.
-            let bounded = if self.heat.is_some() {
-                deadline.min(last)
-            } else {
-                deadline
-            };
-            self.deadline = self.deadline.max(bounded);
+            self.postpone(scene.now);
         }
-        if matches!(self.story, Story::Place(_) | Story::Scope(_)) {
-            self.size = self.event_count as f64;
+        if !self.is_count() {
+            self.size = self.size.max(self.event_count as f64);
         }
     }
 
+    /// Adds the events of a sealed window.
+    pub(crate) fn absorb(&mut self, bulk: &Bulk, now: Timestamp) {
+        self.event_count += bulk.events;
+        self.refused += bulk.refused;
+        self.succeeded += bulk.succeeded;
+        self.first_event_at = self
+            .first_event_at
+            .min(Timestamp::from_secs(bulk.first_event_s));
+        self.last_event_at = self
+            .last_event_at
+            .max(Timestamp::from_secs(bulk.last_event_s));
+        self.samples.absorb(&bulk.samples);
+        self.postpone(now);
+    }
+
+    fn postpone(&mut self, now: Timestamp) {
+        let deadline = now + std::time::Duration::from_secs(self.quiet_s.unsigned_abs());
+        // A count that stays high for a day is the new normal, which the habit learns.
+        let bounded = if self.is_count() {
+            deadline.min(self.opened_at + MAX_DURATION)
+        } else {
+            deadline
+        };
+        self.deadline = self.deadline.max(bounded);
+    }
+
+    fn is_count(&self) -> bool {
+        matches!(self.story.belonging, Belonging::Count { .. })
+    }
+
     /// Takes over what a further hit says, if it says more.
-    pub(crate) fn strengthen(&mut self, hit: Hit) {
-        self.visible |= hit.tier == Tier::Finding;
+    pub(crate) fn strengthen(&mut self, hit: Hit, sealed: bool, now: Timestamp) {
+        match (self.standing, hit.tier) {
+            // From common mode, too: it goes on, or comes back, after the fleet has recovered.
+            (Standing::Signals | Standing::CommonMode, Tier::Finding) => {
+                self.standing = standing_of(&hit, now);
+            }
+            _ => {}
+        }
         self.quiet_s = self.quiet_s.max(hit.quiet_s);
         self.evidence_db = self.evidence_db.max(hit.evidence_db);
-        match (&mut self.story, hit.story) {
-            (Story::Scope(known), Story::Scope(new)) => {
-                if new.privileged && !known.privileged {
-                    *known = new;
-                }
-            }
-            (Story::Place(known), Story::Place(new)) => {
-                known.concurrent |= new.concurrent;
-                if new.new_country && !known.new_country {
-                    new.place.clone_into(&mut known.place);
-                    known.new_country = true;
-                    known.surprise_db = known.surprise_db.max(new.surprise_db);
-                }
-            }
-            (known, new) => {
-                if hit.size > self.size {
-                    self.size = hit.size;
-                    self.heat = hit.heat;
-                    *known = new;
-                }
-            }
+        self.hard |= hit.hard;
+        let larger = hit.size > self.size && (sealed || self.is_count());
+        if hit.story.rank > self.story.rank || (hit.story.rank == self.story.rank && larger) {
+            self.story = hit.story;
         }
+        self.size = self.size.max(hit.size);
     }
 
     /// Raises the severity; it never falls.
@@ -221,7 +267,7 @@ impl Episode {
     pub(crate) fn tell(&mut self, now: Timestamp) {
         self.revised_at = self.revised_at.max(now);
         self.size_told = self.size_told.max(self.size);
-        if self.visible {
+        if self.visible() {
             if self.revision == 0 {
                 self.detected_at = now;
             }
@@ -239,8 +285,8 @@ impl Episode {
     }
 
     /// The newest version of the finding.
-    pub(crate) fn finding(&self, id: TokenId, incident_id: String) -> Finding {
-        let subject = subject_of(id);
+    pub(crate) fn finding(&self, key: &SubjectKey, incident_id: String) -> Finding {
+        let subject = key.subject();
         let detector = self.detector();
         let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
         Finding {
@@ -256,12 +302,12 @@ impl Episode {
             },
             evidence_db: rounded(self.total_db),
             subject,
-            token: Some(self.token(id)),
+            token: key.token().map(|id| self.token(id)),
             first_event_at: self.first_event_at,
             last_event_at: self.last_event_at,
             detected_at: self.detected_at,
             event_count: self.event_count,
-            summary: self.summary(id),
+            summary: self.summary(key),
             evidence: self.evidence(),
             incident_id: Some(incident_id),
             attack: texts(detector.attack()),
@@ -270,16 +316,16 @@ impl Episode {
     }
 
     /// The signal that the hit just taken over amounts to.
-    pub(crate) fn signal(&self, id: TokenId, now: Timestamp) -> Signal {
-        let subject = subject_of(id);
+    pub(crate) fn signal(&self, key: &SubjectKey, now: Timestamp) -> Signal {
+        let subject = key.subject();
         Signal {
             ts: now,
             detector: self.detector(),
-            finding_id: self.visible.then(|| self.finding_id(&subject.id)),
+            finding_id: self.visible().then(|| self.finding_id(&subject.id)),
             subject,
-            token: Some(self.token(id)),
+            token: key.token().map(|id| self.token(id)),
             evidence_db: rounded(self.evidence_db),
-            summary: self.summary(id),
+            summary: self.summary(key),
             evidence: self.evidence(),
         }
     }
@@ -293,26 +339,38 @@ impl Episode {
         }
     }
 
-    fn summary(&self, id: TokenId) -> String {
-        let name = wording::token(id, self.credential_id.as_deref(), self.consumer.as_deref());
+    /// The sentence about it.
+    pub(crate) fn summary(&self, key: &SubjectKey) -> String {
+        let name = match key {
+            SubjectKey::Token(id) => {
+                wording::token(*id, self.credential_id.as_deref(), self.consumer.as_deref())
+            }
+            SubjectKey::Source(id) | SubjectKey::Fleet(id) => id.clone(),
+        };
         wording::summary(self, &name)
     }
 
     fn evidence(&self) -> Evidence {
-        let mut evidence = self.story.figures(self.event_count);
+        let mut evidence = self.story.figures.clone();
+        if evidence.observed.is_none() {
+            evidence.observed = Some(self.event_count as f64);
+        }
         evidence.window_start = Some(self.window_start);
         self.samples.fill(&mut evidence);
         evidence
     }
 }
 
-fn subject_of(id: TokenId) -> Subject {
-    Subject {
-        kind: SubjectKind::Token,
-        id: id.to_string(),
+/// What a hit makes of an episode that was none, or only signals.
+fn standing_of(hit: &Hit, now: Timestamp) -> Standing {
+    match (hit.tier, hit.confirm) {
+        (Tier::Signal, _) => Standing::Signals,
+        (Tier::Finding, true) => Standing::Unconfirmed((now + CONFIRM_AFTER).as_secs()),
+        (Tier::Finding, false) => Standing::Finding,
     }
 }
 
-fn rounded(db: f64) -> f64 {
+/// Decibans as they are shown: one digit.
+pub(crate) fn rounded(db: f64) -> f64 {
     libm::round(10.0 * db) / 10.0
 }

@@ -27,6 +27,8 @@ const IDLE_MICROS: i64 = 60_000_000;
 /// A silence is plausible up to this many times the longest one in about so many events.
 const SILENCE_FACTOR: i64 = 4;
 const SILENCE_EVENTS: i64 = 16_384;
+/// How far a stream may be behind and still be waited for where all streams count together.
+const WAIT_MICROS: i64 = 600_000_000;
 /// How often the watermark is acted upon.
 const TICK_MICROS: i64 = 10_000_000;
 
@@ -126,6 +128,25 @@ impl EventClock {
             .map_or(Timestamp::from_micros(i64::MIN), |stream| {
                 Timestamp::from_micros(stream.ticked)
             })
+    }
+
+    /// The watermark that every stream has passed, but for those that are ten minutes behind the foremost: they are waited
+    /// for no longer. `newest` minus the allowed lateness, like every watermark.
+    pub(crate) fn common_watermark(&self) -> Timestamp {
+        let foremost = self
+            .streams
+            .iter()
+            .map(|s| s.ticked)
+            .max()
+            .unwrap_or(i64::MIN);
+        let waited_for = |ticked: &i64| *ticked >= foremost.saturating_sub(WAIT_MICROS);
+        let least = self
+            .streams
+            .iter()
+            .map(|s| s.ticked)
+            .filter(waited_for)
+            .min();
+        Timestamp::from_micros(least.unwrap_or(i64::MIN))
     }
 
     /// Streams known, and events of streams or nodes beyond the limit.

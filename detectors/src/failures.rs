@@ -7,8 +7,9 @@ use tokenwatch_model::{Outcome, Timestamp};
 
 use crate::calendar::{DAY, day_of};
 use crate::habit::{Basis, DAY_DISCOUNT, FAILURE_WIDTHS, Scale};
+use crate::hit::Stream;
 use crate::settings::DetectorSettings;
-use crate::token::DayEnd;
+use crate::token::{DayEnd, age_in};
 
 /// Prior of the share of calls that fails: half a failure in fifty calls.
 const PRIOR_FAILED: f64 = 0.5;
@@ -31,6 +32,14 @@ pub(crate) enum FailureKind {
 
 impl FailureKind {
     pub(crate) const ALL: [Self; 2] = [Self::Denied, Self::NotFound];
+
+    /// The count stream of such failures.
+    pub(crate) const fn stream(self) -> Stream {
+        match self {
+            Self::Denied => Stream::Denied,
+            Self::NotFound => Stream::NotFound,
+        }
+    }
 
     /// The stream that an outcome belongs to.
     pub(crate) const fn of(outcome: Outcome) -> Option<Self> {
@@ -59,6 +68,8 @@ pub(crate) struct Failures {
     paths: [u64; 3],
     /// Where failed calls of today come from and go to, while that is always the same; else one of the two below.
     cause: u32,
+    /// Half-minutes and the failures in them: the running one, and the one before.
+    marks: [(u32, u16); 2],
     since_day: u16,
     bursting_today: bool,
     bursting_yesterday: bool,
@@ -139,8 +150,24 @@ impl Failures {
         }
     }
 
+    /// Begins the half-minute `window`; the one before the last, and the failures in it.
+    pub(crate) fn end_window(&mut self, window: u32) -> Option<(u32, u32)> {
+        let (before, count) = self.marks[1];
+        self.marks = [(window, 0), self.marks[0]];
+        (count > 0).then_some((before, u32::from(count)))
+    }
+
+    /// Takes failures of the half-minute `window`, which were the fleet's, out of the counts, and the day out of the habit.
+    pub(crate) fn excise(&mut self, newest: Timestamp, window: u32, count: u32) {
+        for (scale, width) in self.scales.iter_mut().zip(FAILURE_WIDTHS) {
+            scale.excise(age_in(newest, window, width), count);
+        }
+        self.taint();
+    }
+
     /// Notes what failed: a hash of its path, and one of where it came from and went to.
     pub(crate) fn note(&mut self, path_hash: u64, cause: u32) {
+        self.marks[0].1 = self.marks[0].1.saturating_add(1);
         let bit = 1u64 << (path_hash >> 58);
         self.paths[0] |= bit;
         self.paths[2] |= bit;

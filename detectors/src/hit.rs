@@ -1,11 +1,10 @@
-//! What a detector hands to the case of a token: one raw hit, with everything that a finding says about it.
+//! What a detector hands to the case of its subject: one raw hit, with everything that a finding says about it.
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Detector, Evidence, Severity, Timestamp};
+use tokenwatch_model::{Detector, Evidence, Severity, Timestamp, TokenId};
 
-use crate::failures::FailureKind;
 use crate::habit::Judgement;
-use crate::policy;
+use crate::samples::Samples;
 
 /// An episode ends after at least this long without cause.
 pub(crate) const QUIET_S: i64 = 1_800;
@@ -25,13 +24,15 @@ pub(crate) struct Hit {
     pub(crate) window_start: Timestamp,
     /// How long it must be quiet for the episode to end, in seconds.
     pub(crate) quiet_s: i64,
-    /// What keeps a count's episode open.
-    pub(crate) heat: Option<Heat>,
+    /// It is held until the fleet is known to be well, and dropped if a common cause explains it.
+    pub(crate) confirm: bool,
     pub(crate) story: Story,
+    /// What a hit of many events brings along; one of a single event takes it from that event.
+    pub(crate) bulk: Option<Box<Bulk>>,
 }
 
 /// What a hit may lead to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Tier {
     /// A signal and evidence.
     Signal,
@@ -39,141 +40,71 @@ pub(crate) enum Tier {
     Finding,
 }
 
-/// An episode of a count goes on while the count in the window of this index is at least half of what tripped.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Heat {
-    pub(crate) scale: u8,
-    pub(crate) half: u32,
+/// The events of a sealed window, summed up.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Bulk {
+    pub(crate) first_event_s: i64,
+    pub(crate) last_event_s: i64,
+    pub(crate) events: u64,
+    pub(crate) refused: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) samples: Samples,
+    /// The token that the events are of, where the hit is about a token.
+    pub(crate) token: Option<TokenId>,
 }
 
-/// What happened, in the terms of its detector.
+/// What happened, in the words of its detector.
+///
+/// The text is one sentence without the full stop; markers in it are filled in when it is told, because they go on
+/// changing: `{name}` the subject, `{events}` how often (`once`, `1,204 times`), `{since}` when the window began,
+/// `{first}` when the first event was, `{outcomes}` how many were refused and how many succeeded, `{sources}` from where.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Story {
-    Rate(RateStory),
-    Failures(FailureStory),
-    Place(PlaceStory),
-    Scope(ScopeStory),
+pub(crate) struct Story {
+    pub(crate) detector: Detector,
+    /// Of two stories of one episode the one of higher rank is told; of equal ones, the larger.
+    pub(crate) rank: u8,
+    /// Which later events belong to the episode.
+    pub(crate) belonging: Belonging,
+    pub(crate) text: String,
+    /// The figures; the episode adds its samples, and its events where `observed` is absent.
+    #[serde(with = "figures")]
+    pub(crate) figures: Evidence,
 }
 
-/// More calls than ever.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct RateStory {
-    pub(crate) judgement: Judgement,
-    pub(crate) width_s: i64,
-    pub(crate) baseline_days: u32,
+/// Which later events of the subject belong to an episode, and keep it going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Belonging {
+    /// Those that count in a stream; it goes on while the count in the window of this index is at least `half`.
+    Count {
+        stream: Stream,
+        scale: u8,
+        half: u32,
+    },
+    /// Those that are hits of the same detector themselves.
+    OwnHits,
+    /// Those from the places of the newcomer in the token's contest.
+    Newcomer,
+    /// Those of this client.
+    Client(u32),
 }
 
-/// More failures than ever.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct FailureStory {
-    pub(crate) kind: FailureKind,
-    pub(crate) judgement: Judgement,
-    pub(crate) width_s: i64,
-    pub(crate) baseline_days: u32,
-    /// Share of the token's calls in the window that failed, and usually.
-    pub(crate) share: f64,
-    pub(crate) usual_share: f64,
-    pub(crate) distinct_paths: u32,
-    /// Nothing but 401, from one client to one route.
-    pub(crate) retry_loop: bool,
-    /// Found without the help of a habit.
-    pub(crate) blatant: bool,
+/// A count stream of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Stream {
+    /// All calls.
+    Calls,
+    /// Refused calls.
+    Denied,
+    /// Calls to what does not exist.
+    NotFound,
+    /// Bytes sent to the client.
+    BytesOut,
+    /// Distinct endpoints, objects, networks of an hour.
+    Distinct,
 }
 
-/// A place where the token never was.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct PlaceStory {
-    /// The place, in words.
-    pub(crate) place: String,
-    pub(crate) new_country: bool,
-    pub(crate) surprise_db: f64,
-    /// The places so far, in words.
-    pub(crate) usual: String,
-    pub(crate) baseline_days: u32,
-    /// Calls from here and from the old places alternate.
-    pub(crate) concurrent: bool,
-}
-
-/// A call that policy does not allow.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ScopeStory {
-    /// Method and route of the gravest call.
-    pub(crate) call: String,
-    pub(crate) privileged: bool,
-    pub(crate) by_scopes: bool,
-}
-
-impl ScopeStory {
-    pub(crate) fn new(call: String, violation: policy::Violation) -> Self {
-        Self {
-            call,
-            privileged: violation.privileged,
-            by_scopes: violation.basis == policy::Basis::Scopes,
-        }
-    }
-}
-
-impl Story {
-    /// The detector that tells such stories.
-    pub(crate) const fn detector(&self) -> Detector {
-        match self {
-            Self::Rate(_) => Detector::RateSpike,
-            Self::Failures(_) => Detector::FailureBurst,
-            Self::Place(_) => Detector::NewGeography,
-            Self::Scope(_) => Detector::OutOfScope,
-        }
-    }
-
-    /// The figures; `events` is how many belong to the episode.
-    pub(crate) fn figures(&self, events: u64) -> Evidence {
-        match self {
-            Self::Rate(story) => of_judgement(
-                &story.judgement,
-                story.width_s,
-                story.baseline_days,
-                "negative binomial against the hour's expectation, and Student's t on log daily maxima",
-                format!(
-                    "about {} calls in such a window at this time, {} at its busiest on a usual day",
-                    crate::wording::count(story.judgement.expected),
-                    crate::wording::count(story.judgement.habitual_peak),
-                ),
-            ),
-            Self::Failures(story) => of_judgement(
-                &story.judgement,
-                story.width_s,
-                story.baseline_days,
-                if story.blatant {
-                    "absolute: so many failed calls, and so large a share, need no baseline"
-                } else {
-                    "negative binomial against the expectation, and Student's t on log daily maxima"
-                },
-                format!(
-                    "{} of its calls fail so",
-                    crate::wording::percent(story.usual_share)
-                ),
-            ),
-            Self::Place(story) => Evidence {
-                observed: Some(events as f64),
-                expected: Some(0.0),
-                statistic:
-                    "probability of a new place on a day, from the token's own rate of new places"
-                        .to_owned(),
-                p_value: Some(libm::exp10(-story.surprise_db / 10.0)),
-                baseline_days: Some(story.baseline_days),
-                usual: Some(format!("used from {}", story.usual)),
-                ..Evidence::default()
-            },
-            Self::Scope(_) => Evidence {
-                observed: Some(events as f64),
-                expected: Some(0.0),
-                statistic: "policy: deterministic".to_owned(),
-                ..Evidence::default()
-            },
-        }
-    }
-}
-
-fn of_judgement(
+/// The figures of a broken habit.
+pub(crate) fn figures_of(
     judgement: &Judgement,
     width_s: i64,
     baseline_days: u32,
@@ -190,5 +121,47 @@ fn of_judgement(
         baseline_days: Some(baseline_days),
         usual: Some(usual),
         ..Evidence::default()
+    }
+}
+
+/// Figures in the state: without names, and without the samples that the episode adds.
+mod figures {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tokenwatch_model::Evidence;
+
+    type Counts = (Option<f64>, Option<f64>, Option<f64>, Option<u64>);
+    type Rest = (String, Option<f64>, Option<u32>, Option<String>);
+
+    pub(super) fn serialize<S: Serializer>(figures: &Evidence, to: S) -> Result<S::Ok, S::Error> {
+        let counts: Counts = (
+            figures.observed,
+            figures.expected,
+            figures.habitual_peak,
+            figures.window_s,
+        );
+        let rest: Rest = (
+            figures.statistic.clone(),
+            figures.p_value,
+            figures.baseline_days,
+            figures.usual.clone(),
+        );
+        (counts, rest).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Evidence, D::Error> {
+        let (counts, rest): (Counts, Rest) = Deserialize::deserialize(from)?;
+        let (observed, expected, habitual_peak, window_s) = counts;
+        let (statistic, p_value, baseline_days, usual) = rest;
+        Ok(Evidence {
+            observed,
+            expected,
+            habitual_peak,
+            window_s,
+            statistic,
+            p_value,
+            baseline_days,
+            usual,
+            ..Evidence::default()
+        })
     }
 }

@@ -9,6 +9,7 @@
 
 mod calendar;
 mod case;
+mod commons;
 mod config;
 mod contest;
 mod detect;
@@ -16,9 +17,9 @@ mod engine;
 mod episode;
 mod event_clock;
 mod failures;
-mod fleet;
 mod habit;
 mod hit;
+mod incident;
 mod log_count;
 mod places;
 mod policy;
@@ -29,6 +30,7 @@ mod route_pattern;
 mod samples;
 mod settings;
 mod stats;
+mod subject;
 mod token;
 mod token_table;
 mod wording;
@@ -37,8 +39,9 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 
 pub use config::{
-    AllowConfig, DetectorMode, DetectorsConfig, FailureBurstConfig, NewGeographyConfig,
-    OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
+    AllowConfig, DetectorMode, DetectorsConfig, FailureBurstConfig, FleetFailureConfig,
+    NewGeographyConfig, OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig,
+    ScopeConfig,
 };
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
 pub use settings::DetectorSettings;

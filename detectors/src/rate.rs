@@ -6,14 +6,18 @@ use serde::{Deserialize, Serialize};
 use tokenwatch_model::Timestamp;
 
 use crate::calendar::HOUR;
+use crate::commons::{Mark, WINDOW_S};
 use crate::habit::{RATE_WIDTHS, Scale, Slots};
 use crate::settings::DetectorSettings;
-use crate::token::DayEnd;
+use crate::token::{DayEnd, age_in};
 
 /// Windows shorter than a day.
 const SHORT: usize = 4;
 /// Hours over which a dispersion is remembered: two days.
 const DISPERSION_HOURS: f64 = 48.0;
+
+/// Half-minutes of an hour.
+const WINDOWS_PER_HOUR: f64 = (HOUR / WINDOW_S) as f64;
 
 /// Boxed part of a token that makes enough calls to have a rate.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -22,6 +26,10 @@ pub(crate) struct RateHabit {
     pub(crate) slots: Slots,
     /// Calls expected in the hour of the newest event.
     pub(crate) expected_hour: f32,
+    /// The half-minute before the running one, and its calls.
+    before: (u32, u16),
+    /// Calls in a half-minute from which on the token surges.
+    pub(crate) hot_at: u16,
     /// Hours for which dispersions were learned, up to their memory.
     hours: u8,
     /// The day it began.
@@ -35,6 +43,8 @@ impl RateHabit {
         Self {
             scales: std::array::from_fn(|_| Scale::seeded_from(day)),
             expected_hour: slots.expected(hour, level) as f32,
+            before: (0, 0),
+            hot_at: hot_at(slots.expected(hour, level)),
             slots,
             hours: 0,
             since_day: u16::try_from(since_day.max(0)).unwrap_or(u16::MAX),
@@ -80,9 +90,26 @@ impl RateHabit {
                 scale.learn_dispersion(expected / windows, windows, weight);
             }
         }
-        self.expected_hour = self.slots.expected(to, level) as f32;
+        let expected = self.slots.expected(to, level);
+        self.expected_hour = expected as f32;
+        self.hot_at = hot_at(expected);
         for scale in &mut self.scales {
             scale.disarm();
+        }
+    }
+
+    /// Ends a half-minute; the one before it, and the calls in it beyond those that were expected.
+    pub(crate) fn end_window(&mut self, ended: Mark) -> Option<(u32, u32)> {
+        let (before, calls) = std::mem::replace(&mut self.before, (ended.window, ended.calls));
+        let expected = f64::from(self.expected_hour) / WINDOWS_PER_HOUR;
+        let excess = f64::from(calls) - expected;
+        (excess >= 1.0).then_some((before, excess as u32))
+    }
+
+    /// Takes calls of the half-minute `window` out of the counts.
+    pub(crate) fn excise(&mut self, newest: Timestamp, window: u32, calls: u32) {
+        for (scale, width) in self.scales.iter_mut().zip(RATE_WIDTHS) {
+            scale.excise(age_in(newest, window, width), calls);
         }
     }
 
@@ -95,4 +122,9 @@ impl RateHabit {
             scale.end_day(spec, fold);
         }
     }
+}
+
+/// Thrice the expected calls of a half-minute, and five more.
+fn hot_at(expected_hour: f64) -> u16 {
+    (3.0 * expected_hour / WINDOWS_PER_HOUR + 5.0).min(f64::from(u16::MAX)) as u16
 }

@@ -6,7 +6,7 @@
 
 use libm::exp2;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Detector, Family, Severity, Timestamp};
+use tokenwatch_model::{Detector, Family, FamilyEvidence, Severity, Timestamp};
 
 use crate::calendar::{DAY, HOUR};
 use crate::token::micros;
@@ -44,6 +44,13 @@ pub(crate) struct Standing {
     pub(crate) families: u32,
     /// Families with hard evidence.
     pub(crate) hard: u32,
+}
+
+impl Standing {
+    /// Whether it is enough to act on, so that it matters whether the fleet is well.
+    pub(crate) fn may_act(self) -> bool {
+        self.total_db >= 90.0 && self.families >= 3 && self.hard >= 2
+    }
 }
 
 impl Ledger {
@@ -92,6 +99,21 @@ impl Ledger {
             );
         }
         standing
+    }
+
+    /// What each family weighs at `now`.
+    pub(crate) fn by_family(&self, now: Timestamp) -> Vec<FamilyEvidence> {
+        self.weights()
+            .map(|(family, weight)| FamilyEvidence {
+                family,
+                detector: weight.detector,
+                db: libm::round(10.0 * weight.faded(family, now)) / 10.0,
+                hard: weight
+                    .hard_until
+                    .is_some_and(|until| now.as_secs() <= until),
+            })
+            .filter(|evidence| evidence.db >= 0.1)
+            .collect()
     }
 
     /// Detectors other than `detector` whose evidence counts at `now`.

@@ -40,6 +40,21 @@ impl Samples {
         }
     }
 
+    /// Adds the examples of others, as far as there is room.
+    pub(crate) fn absorb(&mut self, others: &Self) {
+        for (mine, theirs) in [
+            (&mut self.source_ips, &others.source_ips),
+            (&mut self.countries, &others.countries),
+            (&mut self.routes, &others.routes),
+            (&mut self.user_agents, &others.user_agents),
+            (&mut self.request_ids, &others.request_ids),
+        ] {
+            for sample in theirs {
+                add(mine, sample);
+            }
+        }
+    }
+
     /// Puts the examples into the evidence of a finding.
     pub(crate) fn fill(&self, evidence: &mut Evidence) {
         evidence.source_ips.clone_from(&self.source_ips);

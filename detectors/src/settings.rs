@@ -3,7 +3,8 @@
 use tokenwatch_model::{Detector, TokenId};
 
 use crate::config::{
-    DetectorMode, DetectorsConfig, FailureBurstConfig, NewGeographyConfig, OverrideConfig,
+    DetectorMode, DetectorsConfig, FailureBurstConfig, FleetFailureConfig, NewGeographyConfig,
+    OverrideConfig,
 };
 use crate::habit::ScaleSpec;
 use crate::policy::Policies;
@@ -27,6 +28,7 @@ pub struct DetectorSettings {
     pub(crate) failure_scales: [ScaleSpec; 4],
     pub(crate) failure: FailureBurstConfig,
     pub(crate) geography: NewGeographyConfig,
+    pub(crate) fleet: FleetFailureConfig,
     pub(crate) policies: Policies,
     modes: [DetectorMode; Detector::ALL.len()],
     overrides: Vec<OverrideConfig>,
@@ -41,6 +43,11 @@ impl Default for DetectorSettings {
 }
 
 impl DetectorSettings {
+    /// What `detector` may do where nothing else is said.
+    pub(crate) fn default_mode(&self, detector: Detector) -> DetectorMode {
+        self.modes[detector as usize]
+    }
+
     /// What `detector` may do for this token.
     pub(crate) fn mode(
         &self,
@@ -78,6 +85,7 @@ pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> Detect
         Detector::NewGeography => config.new_geography.mode,
         Detector::FailureBurst => failure.mode,
         Detector::OutOfScope => config.out_of_scope.mode,
+        Detector::FleetFailure => config.fleet_failure.mode,
         _ => DetectorMode::On,
     };
     DetectorSettings {
@@ -104,6 +112,7 @@ pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> Detect
         }),
         failure: failure.clone(),
         geography: config.new_geography.clone(),
+        fleet: config.fleet_failure.clone(),
         policies,
         modes: Detector::ALL.map(mode),
         overrides: config.overrides.clone(),

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use tokenwatch_model::{Timestamp, TokenId, TokenProfile};
 
 use crate::calendar::{DAY, day_of, hour_of};
+use crate::commons::{Commons, Groups, Mark};
 use crate::failures::{FailureKind, Failures};
-use crate::fleet::FleetMark;
 use crate::habit::{Basis, DAY_DISCOUNT, Fold, Scale};
 use crate::places::Places;
 use crate::rate::RateHabit;
@@ -44,7 +44,7 @@ pub(crate) struct Token {
     pub(crate) day: Scale,
     pub(crate) rate: Option<Box<RateHabit>>,
     pub(crate) failures: [Option<Box<Failures>>; FailureKind::ALL.len()],
-    pub(crate) fleet: FleetMark,
+    pub(crate) mark: Mark,
 }
 
 /// Facts about a token that the hot path asks for.
@@ -58,6 +58,8 @@ pub(crate) struct Marks {
     /// Its rate broke the habit today, yesterday.
     pub(crate) spiked_today: bool,
     pub(crate) spiked_yesterday: bool,
+    /// It counts among those that fail in its newest window.
+    pub(crate) fails: bool,
 }
 
 /// A day that ends, as the streams of a token see it.
@@ -97,7 +99,7 @@ impl Token {
             day: Scale::default(),
             rate: None,
             failures: [None, None],
-            fleet: FleetMark::default(),
+            mark: Mark::default(),
         }
     }
 
@@ -175,6 +177,50 @@ impl Token {
             self.marks.spiked_yesterday = self.marks.spiked_today;
             self.marks.spiked_today = false;
         }
+    }
+
+    /// Begins the half-minute `window`. What it did in the one before the last is known to be its own doing or the fleet's
+    /// by now: in the latter case it is taken out of every count again.
+    pub(crate) fn begin_window(
+        &mut self,
+        window: u32,
+        groups: Groups,
+        commons: &Commons,
+        settings: &DetectorSettings,
+    ) {
+        let newest = self.newest;
+        let ended = std::mem::replace(
+            &mut self.mark,
+            Mark {
+                window,
+                ..Mark::default()
+            },
+        );
+        self.marks.fails = false;
+        if let Some(rate) = &mut self.rate
+            && let Some((before, excess)) = rate.end_window(ended)
+            && commons.surges_in(groups, before, &settings.fleet)
+        {
+            rate.excise(newest, before, excess);
+            self.day.excise(age_in(newest, before, DAY), excess);
+            self.marks.spiked_today = true;
+        }
+        for failures in self.failures.iter_mut().flatten() {
+            if let Some((before, count)) = failures.end_window(window)
+                && commons.fails_in(groups, before, &settings.fleet)
+            {
+                failures.excise(newest, before, count);
+            }
+        }
+    }
+
+    /// Whether much of what it does fails on usual days, so that it says nothing about the fleet.
+    pub(crate) fn fails_habitually(&self) -> bool {
+        const MUCH: f64 = 0.15;
+        self.failures
+            .iter()
+            .flatten()
+            .any(|failures| failures.usual_share() >= MUCH)
     }
 
     /// Counts a call at `ts`; the counts of its windows go to the rate habit, which may not exist yet.
@@ -258,6 +304,12 @@ pub(crate) enum Maturity {
 
 /// A short list that stays inline for most tokens.
 pub(crate) type Short<T> = SmallVec<[T; 2]>;
+
+/// How many windows of `width_s` lie between the half-minute `window` and `newest`.
+pub(crate) fn age_in(newest: Timestamp, window: u32, width_s: i64) -> i64 {
+    let at = i64::from(window) * crate::commons::WINDOW_S;
+    newest.as_secs().div_euclid(width_s) - at.div_euclid(width_s)
+}
 
 const fn halves(id: TokenId) -> [u64; 2] {
     [(id.bits() >> 64) as u64, id.bits() as u64]

@@ -4,8 +4,6 @@ use tokenwatch_model::{Timestamp, TokenId};
 
 use crate::calendar::{DAY, HOUR, MINUTE};
 use crate::episode::Episode;
-use crate::failures::FailureKind;
-use crate::hit::{FailureStory, PlaceStory, RateStory, ScopeStory, Story};
 use crate::places::{Place, PlaceKey};
 
 /// A count, with thousands set apart: `4,312`; small expectations keep one digit.
@@ -107,14 +105,17 @@ pub(crate) fn usual_places(places: &[Place]) -> String {
     }
 }
 
-/// The sentence of a finding.
+/// The sentence of a finding: the story's text with its markers filled in, and what else raised the severity.
 pub(crate) fn summary(episode: &Episode, name: &str) -> String {
-    let mut text = match &episode.story {
-        Story::Rate(story) => rate(story, episode, name),
-        Story::Failures(story) => failures(story, episode, name),
-        Story::Place(story) => place_story(story, episode, name),
-        Story::Scope(story) => scope(story, episode, name),
-    };
+    let mut text = fill(&episode.story.text, |marker| match marker {
+        "name" => Some(name.to_owned()),
+        "events" => Some(times(episode.event_count)),
+        "since" => Some(time(episode.window_start, episode)),
+        "first" => Some(time(episode.first_event_at, episode)),
+        "outcomes" => Some(outcomes(episode)),
+        "sources" => Some(sources(episode)),
+        _ => None,
+    });
     if let Some(others) = joined(episode) {
         text.push_str("; with ");
         text.push_str(&others);
@@ -124,115 +125,55 @@ pub(crate) fn summary(episode: &Episode, name: &str) -> String {
     text
 }
 
-fn rate(story: &RateStory, episode: &Episode, name: &str) -> String {
-    let judgement = &story.judgement;
-    let window = span(story.width_s);
-    format!(
-        "{name} made {} calls within {window} from {}; it usually makes about {} then, {} in its busiest {window} of a \
-         day, and {} at most in 28 days{}",
-        count(f64::from(judgement.count)),
-        time(episode.window_start, episode),
-        count(judgement.expected),
-        count(judgement.habitual_peak),
-        count(judgement.max_28d),
-        sources(episode),
-    )
-}
-
-fn failures(story: &FailureStory, episode: &Episode, name: &str) -> String {
-    let observed = count(f64::from(story.judgement.count));
-    let window = span(story.width_s);
-    let since = time(episode.window_start, episode);
-    if story.retry_loop {
-        let seen = if story.usual_share > 0.5 || story.baseline_days == 0 {
-            "an unknown, expired or mistyped credential"
-        } else {
-            "an expired or revoked credential"
-        };
-        return format!(
-            "{name} was refused with 401 {observed} times within {window} from {since}, always the same client on the \
-             same route and never let in: it looks like {seen} that is retried (credential_expired_retry){}",
-            sources(episode),
-        );
-    }
-    let what = match story.kind {
-        FailureKind::Denied => "was refused (401, 403)".to_owned(),
-        FailureKind::NotFound => {
-            format!(
-                "asked for what does not exist (404) on at least {} paths,",
-                story.distinct_paths
-            )
+/// Puts `value` of each marker in its place; what is no marker stays as it is.
+fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut filled = String::with_capacity(2 * text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        match after
+            .split_once('}')
+            .and_then(|(marker, tail)| value(marker).map(|value| (value, tail)))
+        {
+            Some((value, tail)) => {
+                filled.push_str(&value);
+                rest = tail;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
         }
-    };
-    let usual = if story.baseline_days == 0 {
-        "it is too new to have a habit".to_owned()
-    } else {
-        format!("usually {} fail", percent(story.usual_share))
-    };
-    format!(
-        "{name} {what} {observed} times within {window} from {since}, {} of its calls; {usual}{}",
-        percent(story.share),
-        sources(episode),
-    )
-}
-
-fn place_story(story: &PlaceStory, episode: &Episode, name: &str) -> String {
-    let kind = if story.new_country {
-        "country"
-    } else {
-        "network"
-    };
-    let calls = if episode.event_count == 1 {
-        "once".to_owned()
-    } else {
-        format!("{} times", count(episode.event_count as f64))
-    };
-    let mut text = format!(
-        "{name} was used {calls} from {} since {}, a {kind} it never came from in {} days; until then it came from {}",
-        story.place,
-        time(episode.first_event_at, episode),
-        story.baseline_days,
-        story.usual,
-    );
-    if story.concurrent {
-        text.push_str(", and calls from there go on in between, so two parties hold it");
     }
-    text
+    filled.push_str(rest);
+    filled
 }
 
-fn scope(story: &ScopeStory, episode: &Episode, name: &str) -> String {
-    let basis = if story.by_scopes {
-        "its scopes do"
-    } else {
-        "its policy does"
-    };
-    let grade = if story.privileged {
-        ", a privileged route"
-    } else {
-        ""
-    };
-    let mut text = format!(
-        "{name} called {}{grade}, which {basis} not allow",
-        story.call
-    );
+/// How often: `once`, `1,204 times`.
+fn times(events: u64) -> String {
+    match events {
+        1 => "once".to_owned(),
+        events => format!("{} times", count(events as f64)),
+    }
+}
+
+/// How the calls of an episode ended: `; it SUCCEEDED`, `; 7 such calls since 10:00:00 UTC, 5 refused, 2 SUCCEEDED`.
+fn outcomes(episode: &Episode) -> String {
     if episode.event_count == 1 {
-        text.push_str(match (episode.refused, episode.succeeded) {
+        return match (episode.refused, episode.succeeded) {
             (1, _) => "; the gateway refused it",
             (_, 1) => "; it SUCCEEDED",
             _ => "; it failed",
-        });
-    } else {
-        let counts = format!(
-            "; {} such calls since {}, {} refused, {} SUCCEEDED",
-            count(episode.event_count as f64),
-            time(episode.first_event_at, episode),
-            count(episode.refused as f64),
-            count(episode.succeeded as f64),
-        );
-        text.push_str(&counts);
+        }
+        .to_owned();
     }
-    text.push_str(&sources(episode));
-    text
+    format!(
+        "; {} such calls since {}, {} refused, {} SUCCEEDED",
+        count(episode.event_count as f64),
+        time(episode.first_event_at, episode),
+        count(episode.refused as f64),
+        count(episode.succeeded as f64),
+    )
 }
 
 /// `, from 203.0.113.7 (DE)`.
@@ -301,6 +242,18 @@ mod tests {
             (None, None, "Token tok_00000000000000000000000007"),
         ] {
             assert_eq!(token(id, credential, consumer), name);
+        }
+    }
+
+    #[test]
+    fn markers_are_filled_and_nothing_else() {
+        let value = |marker: &str| (marker == "name").then(|| "X".to_owned());
+        for (text, want) in [
+            ("{name} called /v1/{id}, {name", "X called /v1/{id}, {name"),
+            ("/{a/{name}", "/{a/X"),
+            ("", ""),
+        ] {
+            assert_eq!(fill(text, value), want);
         }
     }
 

@@ -3,18 +3,19 @@
 //!
 //! Catches guessing, probing and enumeration with one token, from its first minute on: a blatant burst needs no habit.
 //! Misses a probe slower than the floors. Its main false positive is a client released with a wrong path or an expired
-//! credential; the latter is recognised and says so. 429 and 5xx never count, and while a quarter of the active tokens
-//! fails nothing fires. Bytes per token: 232 for each kind of failure, from the first one on.
+//! credential; the latter is recognised and says so. 429 and 5xx never count, and what fails while much of the fleet does
+//! is taken out again. Bytes per token: 232 for each kind of failure, from the first one on.
 
-use tokenwatch_model::{AccessEvent, Severity};
+use tokenwatch_model::{AccessEvent, Detector, Severity};
 
 use super::{habit_db, window_start};
 use crate::failures::{FailureKind, Failures};
 use crate::habit::{FAILURE_WIDTHS, Judgement};
 use crate::hash_text;
-use crate::hit::{FailureStory, Heat, Hit, QUIET_S, Story, Tier};
+use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::settings::DetectorSettings;
 use crate::token::{Maturity, Token};
+use crate::wording;
 
 /// Weight of a retried expired credential, of a blatant burst without a habit to compare with.
 const RETRY_DB: f64 = 5.0;
@@ -28,11 +29,9 @@ const MEDIUM_ABOVE_FLOOR: f64 = 3.0;
 const ALL: f64 = 0.999;
 
 /// Counts the call for the streams, and as a failure if it is one; a hit if a window broke the habit or is blatant.
-/// `common_mode` says whether so much of the fleet fails that this token is not to blame.
 pub(crate) fn observe(
     token: &mut Token,
     event: &AccessEvent<'_>,
-    common_mode: impl Fn() -> bool,
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     let newest = token.newest;
@@ -61,11 +60,6 @@ pub(crate) fn observe(
         if !failures.scales[index].trips(count) {
             continue;
         }
-        if common_mode() {
-            failures.taint();
-            failures.scales[index].arm(look_again(count));
-            continue;
-        }
         if let Some(hit) = judge(token, kind, index, age, settings)
             && strongest
                 .as_ref()
@@ -77,11 +71,16 @@ pub(crate) fn observe(
     strongest
 }
 
-/// The count in the newest window at `index`: what keeps an episode going.
-pub(crate) fn heat(token: &Token, kind: FailureKind, index: u8) -> u32 {
-    token.failures[kind as usize]
-        .as_ref()
-        .map_or(0, |failures| failures.scales[usize::from(index)].count(0))
+/// The count in the newest window at `index` if the event counts in `stream`: what keeps an episode going.
+pub(crate) fn heat(
+    token: &Token,
+    event: &AccessEvent<'_>,
+    stream: Stream,
+    index: u8,
+) -> Option<u32> {
+    let kind = FailureKind::of(event.outcome).filter(|kind| kind.stream() == stream)?;
+    let failures = token.failures[kind as usize].as_ref()?;
+    Some(failures.scales[usize::from(index)].count(0))
 }
 
 /// Remembers where the failure came from and went to.
@@ -281,27 +280,74 @@ fn hit(
         size: f64::from(judgement.count) / f64::from(settings.failure_scales[index].floor),
         window_start: window_start(token.newest.as_secs(), width_s, age),
         quiet_s: QUIET_S.max(2 * width_s),
-        heat: Some(Heat {
-            scale: index as u8,
-            half: judgement.count / 2,
-        }),
-        story: Story::Failures(FailureStory {
-            kind,
-            judgement,
-            width_s,
-            baseline_days: u32::from(token.active_days),
-            share: window.share,
-            usual_share: window.usual_share,
-            distinct_paths: window.distinct_paths,
-            retry_loop,
-            blatant,
-        }),
+        confirm: true,
+        story: Story {
+            detector: Detector::FailureBurst,
+            rank: 0,
+            belonging: Belonging::Count {
+                stream: kind.stream(),
+                scale: index as u8,
+                half: judgement.count / 2,
+            },
+            text: text(token, kind, window, width_s, retry_loop),
+            figures: figures_of(
+                &judgement,
+                width_s,
+                u32::from(token.active_days),
+                if blatant {
+                    "absolute: so many failed calls, and so large a share, need no baseline"
+                } else {
+                    "negative binomial against the expectation, and Student's t on log daily maxima"
+                },
+                format!(
+                    "{} of its calls fail so",
+                    wording::percent(window.usual_share)
+                ),
+            ),
+        },
+        bulk: None,
     }
 }
 
-/// Whether the event belongs to an episode of this kind.
-pub(crate) fn belongs(event: &AccessEvent<'_>, kind: FailureKind) -> bool {
-    FailureKind::of(event.outcome) == Some(kind)
+fn text(
+    token: &Token,
+    kind: FailureKind,
+    window: &Window,
+    width_s: i64,
+    retry_loop: bool,
+) -> String {
+    let observed = wording::count(f64::from(window.judgement.count));
+    let span = wording::span(width_s);
+    let unknown = token.active_days == 0;
+    if retry_loop {
+        let seen = if window.usual_share > 0.5 || unknown {
+            "an unknown, expired or mistyped credential"
+        } else {
+            "an expired or revoked credential"
+        };
+        return format!(
+            "{{name}} was refused with 401 {observed} times within {span} from {{since}}, always the same client on the \
+             same route and never let in: it looks like {seen} that is retried (credential_expired_retry){{sources}}"
+        );
+    }
+    let what = match kind {
+        FailureKind::Denied => "was refused (401, 403)".to_owned(),
+        FailureKind::NotFound => {
+            format!(
+                "asked for what does not exist (404) on at least {} paths,",
+                window.distinct_paths
+            )
+        }
+    };
+    let usual = if unknown {
+        "it is too new to have a habit".to_owned()
+    } else {
+        format!("usually {} fail", wording::percent(window.usual_share))
+    };
+    format!(
+        "{{name}} {what} {observed} times within {span} from {{since}}, {} of its calls; {usual}{{sources}}",
+        wording::percent(window.share),
+    )
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 //! evidence. Misses a thief in the owner's own network. Its main false positive is a journey: a new country alone is low.
 //! A new network in a known country is a signal only. Bytes per token: 52 in the header, up to 112 more for roaming ones.
 
-use tokenwatch_model::{AccessEvent, Outcome, Severity, Timestamp};
+use tokenwatch_model::{AccessEvent, Detector, Evidence, Outcome, Severity, Timestamp};
 
 use crate::calendar::DAY;
 use crate::case::Case;
 use crate::contest::Contest;
-use crate::hit::{Hit, PlaceStory, QUIET_S, Story, Tier};
+use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::places::{Novelty, PlaceKey};
 use crate::settings::DetectorSettings;
 use crate::token::Token;
@@ -113,14 +113,47 @@ fn hit(
         size: 1.0,
         window_start: at,
         quiet_s: QUIET_S,
-        heat: None,
-        story: Story::Place(PlaceStory {
-            place,
-            new_country: novelty.new_country,
-            surprise_db: novelty.surprise_db,
-            usual: wording::usual_places(&usual),
-            baseline_days: u32::from(token.active_days),
-            concurrent,
-        }),
+        confirm: false,
+        story: Story {
+            detector: Detector::NewGeography,
+            rank: 2 * u8::from(concurrent) + u8::from(novelty.new_country),
+            belonging: Belonging::Newcomer,
+            text: text(
+                token,
+                novelty,
+                &place,
+                &wording::usual_places(&usual),
+                concurrent,
+            ),
+            figures: Evidence {
+                expected: Some(0.0),
+                statistic:
+                    "probability of a new place on a day, from the token's own rate of new places"
+                        .to_owned(),
+                p_value: Some(libm::exp10(-novelty.surprise_db / 10.0)),
+                baseline_days: Some(u32::from(token.active_days)),
+                usual: Some(format!("used from {}", wording::usual_places(&usual))),
+                ..Evidence::default()
+            },
+        },
+        bulk: None,
     }
+}
+
+fn text(token: &Token, novelty: Novelty, place: &str, usual: &str, concurrent: bool) -> String {
+    let kind = if novelty.new_country {
+        "country"
+    } else {
+        "network"
+    };
+    let both = if concurrent {
+        ", and calls from there go on in between, so two parties hold it"
+    } else {
+        ""
+    };
+    format!(
+        "{{name}} was used {{events}} from {place} since {{first}}, a {kind} it never came from in {} days; until then it \
+         came from {usual}{both}",
+        token.active_days,
+    )
 }

@@ -4,9 +4,10 @@
 //! whatever the policy allows. Its main false positive is a policy that is older than the client. Needs no history and
 //! keeps no state per token.
 
-use tokenwatch_model::{AccessEvent, Severity, TokenUse};
+use tokenwatch_model::{AccessEvent, Detector, Evidence, Severity, TokenUse};
 
-use crate::hit::{Hit, QUIET_S, ScopeStory, Story, Tier};
+use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
+use crate::policy::Basis;
 use crate::samples;
 use crate::settings::DetectorSettings;
 
@@ -21,6 +22,15 @@ pub(crate) fn observe(
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     let violation = settings.policies.violation(event, token)?;
+    let grade = if violation.privileged {
+        ", a privileged route"
+    } else {
+        ""
+    };
+    let basis = match violation.basis {
+        Basis::Policy => "its policy does",
+        Basis::Scopes => "its scopes do",
+    };
     Some(Hit {
         tier: Tier::Finding,
         severity: if violation.privileged {
@@ -37,7 +47,21 @@ pub(crate) fn observe(
         size: 1.0,
         window_start: event.ts,
         quiet_s: QUIET_S,
-        heat: None,
-        story: Story::Scope(ScopeStory::new(samples::call(event), violation)),
+        confirm: false,
+        story: Story {
+            detector: Detector::OutOfScope,
+            rank: u8::from(violation.privileged),
+            belonging: Belonging::OwnHits,
+            text: format!(
+                "{{name}} called {}{grade}, which {basis} not allow{{outcomes}}{{sources}}",
+                samples::call(event)
+            ),
+            figures: Evidence {
+                expected: Some(0.0),
+                statistic: "policy: deterministic".to_owned(),
+                ..Evidence::default()
+            },
+        },
+        bulk: None,
     })
 }

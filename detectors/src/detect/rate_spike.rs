@@ -1,21 +1,20 @@
 //! `rate_spike`: more calls than this token makes at its busiest.
 //!
 //! Catches a key used in bulk, in any of five windows. Misses what stays within the token's own daily peaks. Its main
-//! false positive is a real change: a deployment, a backfill, a new batch job. Volume alone is at most medium.
+//! false positive is a real change: a deployment, a backfill, a new batch job. Volume alone is low: it needs
+//! other evidence to become a ticket.
 //! Bytes per token: 32 in the header, 296 once it has made 20 calls in a day.
 
-use tokenwatch_model::{Severity, Timestamp};
+use tokenwatch_model::{Detector, Severity, Timestamp};
 
 use super::{habit_db, window_start};
 use crate::calendar::DAY;
 use crate::habit::{Basis, Judgement, RATE_WIDTHS, Scale};
-use crate::hit::{Heat, Hit, QUIET_S, RateStory, Story, Tier};
+use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::settings::DetectorSettings;
 use crate::token::{Maturity, Token};
+use crate::wording;
 
-/// Alone it is medium from this many times the token's own peak and of the floor; below it is low.
-const MEDIUM_ABOVE_PEAK: f64 = 3.0;
-const MEDIUM_ABOVE_FLOOR: f64 = 3.0;
 /// Evidence of a habit that is not a week old.
 const YOUNG_DB: f64 = 12.0;
 /// Index of the day among the windows.
@@ -149,19 +148,10 @@ fn hit(
 ) -> Hit {
     let width_s = RATE_WIDTHS[index];
     let above_peak = judgement.above_peak();
-    let above_floor = f64::from(judgement.count) / f64::from(settings.rate_scales[index].floor);
-    let severity = if tier == Tier::Finding
-        && above_peak >= MEDIUM_ABOVE_PEAK
-        && above_floor >= MEDIUM_ABOVE_FLOOR
-    {
-        Severity::Medium
-    } else {
-        Severity::Low
-    };
     let young = token.active_days < settings.mature_days;
     Hit {
         tier,
-        severity,
+        severity: Severity::Low,
         evidence_db: if young {
             YOUNG_DB
         } else {
@@ -171,14 +161,39 @@ fn hit(
         size: above_peak,
         window_start: window_start(token.newest.as_secs(), width_s, age),
         quiet_s: QUIET_S.max(2 * width_s.min(DAY)),
-        heat: Some(Heat {
-            scale: index as u8,
-            half: judgement.count / 2,
-        }),
-        story: Story::Rate(RateStory {
-            judgement,
-            width_s,
-            baseline_days: u32::from(token.active_days),
-        }),
+        confirm: true,
+        story: Story {
+            detector: Detector::RateSpike,
+            rank: 0,
+            belonging: Belonging::Count {
+                stream: Stream::Calls,
+                scale: index as u8,
+                half: judgement.count / 2,
+            },
+            text: text(&judgement, &wording::span(width_s)),
+            figures: figures_of(
+                &judgement,
+                width_s,
+                u32::from(token.active_days),
+                "negative binomial against the hour's expectation, and Student's t on log daily maxima",
+                format!(
+                    "about {} calls in such a window at this time, {} at its busiest on a usual day",
+                    wording::count(judgement.expected),
+                    wording::count(judgement.habitual_peak),
+                ),
+            ),
+        },
+        bulk: None,
     }
+}
+
+fn text(judgement: &Judgement, window: &str) -> String {
+    format!(
+        "{{name}} made {} calls within {window} from {{since}}; it usually makes about {} then, {} in its busiest {window} \
+         of a day, and {} at most in 28 days{{sources}}",
+        wording::count(f64::from(judgement.count)),
+        wording::count(judgement.expected),
+        wording::count(judgement.habitual_peak),
+        wording::count(judgement.max_28d),
+    )
 }

@@ -10,13 +10,14 @@ use tokenwatch_model::{TokenId, TokenProfile};
 
 use super::{Counts, Engine};
 use crate::case::Case;
+use crate::commons::Commons;
 use crate::event_clock::EventClock;
-use crate::fleet::Fleet;
 use crate::settings::DetectorSettings;
+use crate::subject::SubjectKey;
 use crate::token::Token;
 
 /// Changes whenever the layout of any state does.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +63,8 @@ pub enum RestoreError {
 #[derive(Serialize, Deserialize)]
 struct EngineState {
     clock: EventClock,
-    fleet: Fleet,
+    commons: Commons,
+    cases: Vec<(SubjectKey, Case)>,
     late: u64,
     quarantined: u64,
     cases_evicted: u64,
@@ -73,7 +75,13 @@ impl Engine {
     pub fn checkpoint(&mut self) -> EngineDelta {
         let engine_state = encode(&EngineState {
             clock: self.clock.clone(),
-            fleet: self.fleet.clone(),
+            commons: self.commons.clone(),
+            cases: self
+                .cases
+                .iter()
+                .filter(|(key, _)| key.token().is_none())
+                .map(|(key, case)| (key.clone(), case.clone()))
+                .collect(),
             late: self.counts.late,
             quarantined: self.counts.quarantined,
             cases_evicted: self.counts.cases_evicted,
@@ -89,7 +97,7 @@ impl Engine {
             let token = self.tokens.at(slot);
             tokens.push(TokenDelta {
                 id: token.id(),
-                state: encode(&(token, self.cases.get(&token.id()))),
+                state: encode(&(token, self.cases.get(&SubjectKey::Token(token.id())))),
                 profile: token.profile(&self.settings),
             });
         }
@@ -113,7 +121,8 @@ impl Engine {
         if let Some(bytes) = engine_state {
             let state: EngineState = decode(bytes, || "the engine".to_owned())?;
             engine.clock = state.clock;
-            engine.fleet = state.fleet;
+            engine.commons = state.commons;
+            engine.cases.extend(state.cases);
             engine.counts = Counts {
                 late: state.late,
                 quarantined: state.quarantined,
@@ -128,15 +137,16 @@ impl Engine {
             }
             engine.tokens.insert(token);
             if let Some(case) = case {
-                engine.cases.insert(id, case);
+                engine.cases.insert(SubjectKey::Token(id), case);
             }
         }
-        let ids: Vec<TokenId> = engine.cases.keys().copied().collect();
-        for id in ids {
-            if engine.tokens.find(id).is_some() {
-                engine.schedule(id);
+        let keys: Vec<SubjectKey> = engine.cases.keys().cloned().collect();
+        for key in keys {
+            let gone = |id| engine.tokens.find(id).is_none();
+            if key.token().is_some_and(gone) {
+                engine.cases.remove(&key);
             } else {
-                engine.cases.remove(&id);
+                engine.schedule(&key);
             }
         }
         Ok(engine)

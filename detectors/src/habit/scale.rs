@@ -115,6 +115,17 @@ impl Scale {
         Some(*window)
     }
 
+    /// Takes `count` events that lie `age` windows before the newest out again.
+    pub(crate) fn excise(&mut self, age: i64, count: u32) {
+        let window = match age {
+            0 => &mut self.current,
+            1 => &mut self.previous,
+            _ => return,
+        };
+        *window = window.saturating_sub(count);
+        self.trip = STALE;
+    }
+
     /// The count of the newest window, or of the one before.
     pub(crate) fn count(&self, age: i64) -> u32 {
         match age {

@@ -1,0 +1,375 @@
+//! What joins tokens: how many of the fleet fail or surge together, and what many of them take up.
+//!
+//! Everything here is a sum over half-minutes of event time, so it does not depend on the order in which partitions are
+//! read. A token that asks about a time gets the sums of windows that ended at least [`READ_LAG_S`] before, which are
+//! complete as long as the streams are no further apart than ten seconds; soft hits are therefore confirmed a minute late.
+//! A window is sealed when the watermark of all streams has passed it; that is when a failure of the fleet is told.
+
+mod popularity;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::{AccessEvent, Outcome, Timestamp};
+
+pub(crate) use popularity::{ANY, Popularity};
+
+use crate::config::FleetFailureConfig;
+use crate::hash_text;
+use crate::token::Token;
+
+/// Length of a window in seconds.
+pub(crate) const WINDOW_S: i64 = 30;
+/// A window is read this long after its end at the earliest, and sealed so long after by the watermark.
+pub(crate) const READ_LAG_S: i64 = 20;
+/// Windows kept after sealing: half an hour.
+const KEPT_WINDOWS: i64 = 60;
+/// Windows that may be open at once: an hour, for streams that are apart.
+const MAX_WINDOWS: usize = 120;
+/// Groups counted in one window: 4,096 of 40 bytes are 160 KiB.
+const MAX_GROUPS: usize = 4_096;
+/// A token is counted from this many calls in a window on; it fails from as many failed calls, a quarter of all.
+const ACTIVE_CALLS: u16 = 3;
+const FAILING_PART: u16 = 4;
+/// Names of routes that a window keeps as examples: the first in the alphabet.
+const MAX_ROUTES: usize = 5;
+
+/// The sums of the fleet.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Commons {
+    windows: BTreeMap<i64, Window>,
+    /// Windows before this number are sealed.
+    sealed: i64,
+    pub(crate) popularity: Popularity,
+    /// Groups and windows that found no room.
+    pub(crate) overflowed: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Window {
+    cells: BTreeMap<u64, Cell>,
+    /// Routes on which calls failed.
+    routes: Vec<String>,
+}
+
+/// A group's sums over one window; tokens, not calls.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) active: u32,
+    pub(crate) failing: u32,
+    /// With a habit of the rate, and those of them far above what they expect.
+    pub(crate) rated: u32,
+    pub(crate) hot: u32,
+    /// Named once one of them fails.
+    pub(crate) name: Option<String>,
+}
+
+/// What a token did in its newest window; 8 bytes.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    pub(crate) window: u32,
+    pub(crate) calls: u16,
+    pub(crate) failed: u16,
+}
+
+/// The groups that a call's token belongs to beside the fleet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Groups {
+    consumer: u64,
+    client: u64,
+}
+
+/// The key of the fleet among groups.
+const FLEET: u64 = 0;
+
+impl Groups {
+    /// The groups of the token that made this call.
+    pub(crate) fn of(event: &AccessEvent<'_>) -> Self {
+        let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
+        let client = event.client.user_agent.as_deref().map(client_family);
+        Self {
+            consumer: consumer.map_or(0, |name| hash_text(name) | 1),
+            client: client.map_or(0, |name| hash_text(name) & !1),
+        }
+    }
+
+    fn keys(self) -> impl Iterator<Item = u64> {
+        [FLEET, self.consumer, self.client]
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, key)| (index == 0 || key != 0).then_some(key))
+    }
+}
+
+/// The program that a user agent names: all before its version.
+pub(crate) fn client_family(agent: &str) -> &str {
+    agent.split(['/', ' ']).next().unwrap_or(agent)
+}
+
+/// Something that happened to much of a group in one sealed window.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GroupFailure {
+    /// The window's number.
+    pub(crate) window: i64,
+    /// Which group: `fleet`, `consumer acme`, `client acme-sdk`, `route /v1/orders`.
+    pub(crate) group: String,
+    pub(crate) failing: u32,
+    pub(crate) active: u32,
+    pub(crate) routes: Vec<String>,
+}
+
+impl Commons {
+    /// Counts a call of `token` in its newest window; older ones count for nothing.
+    pub(crate) fn count(&mut self, token: &mut Token, event: &AccessEvent<'_>) {
+        let number = event.ts.as_secs().div_euclid(WINDOW_S);
+        let Ok(window) = u32::try_from(number) else {
+            return;
+        };
+        let mark = &mut token.mark;
+        if window != mark.window || number < self.sealed {
+            return;
+        }
+        mark.calls = mark.calls.saturating_add(1);
+        let failed = matches!(
+            event.outcome,
+            Outcome::Denied | Outcome::NotFound | Outcome::ServerError
+        );
+        mark.failed = mark.failed.saturating_add(u16::from(failed));
+        let mark = *mark;
+        let rated = token.rate.as_ref();
+        let begins = mark.calls == ACTIVE_CALLS;
+        let surges = rated.is_some_and(|rate| mark.calls == rate.hot_at.max(ACTIVE_CALLS));
+        let fails = failed && !token.marks.fails && fails_at(mark) && !token.fails_habitually();
+        token.marks.fails |= fails;
+        if begins {
+            let is_rated = u32::from(rated.is_some());
+            self.add(number, event, |cell| {
+                cell.active += 1;
+                cell.rated += is_rated;
+            });
+        }
+        if surges {
+            self.add(number, event, |cell| cell.hot += 1);
+        }
+        if fails {
+            self.note_failing(number, event);
+        }
+    }
+
+    fn add(&mut self, number: i64, event: &AccessEvent<'_>, change: impl Fn(&mut Cell)) {
+        for key in Groups::of(event).keys() {
+            match self.cell(number, key) {
+                Some(cell) => change(cell),
+                None => self.overflowed += 1,
+            }
+        }
+    }
+
+    fn note_failing(&mut self, number: i64, event: &AccessEvent<'_>) {
+        let route = event.http.route.as_deref().or(event.http.path.as_deref());
+        let route = route.map(crate::samples::shortened);
+        let groups = Groups::of(event);
+        let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
+        let client = event.client.user_agent.as_deref().map(client_family);
+        let route_key = route.map_or(0, |route| hash_text(route).rotate_left(7) | 1);
+        let named = [
+            (FLEET, Some("fleet".to_owned())),
+            (
+                groups.consumer,
+                consumer.map(|name| format!("consumer {name}")),
+            ),
+            (groups.client, client.map(|name| format!("client {name}"))),
+            (route_key, route.map(|name| format!("route {name}"))),
+        ];
+        for (key, name) in named {
+            let Some(name) = name else {
+                continue;
+            };
+            match self.cell(number, key) {
+                Some(cell) => {
+                    cell.failing += 1;
+                    cell.name.get_or_insert(name);
+                }
+                None => self.overflowed += 1,
+            }
+        }
+        if let (Some(route), Some(window)) = (route, self.windows.get_mut(&number)) {
+            keep_first(&mut window.routes, route);
+        }
+    }
+
+    fn cell(&mut self, number: i64, key: u64) -> Option<&mut Cell> {
+        if !self.windows.contains_key(&number) {
+            if self.windows.len() >= MAX_WINDOWS {
+                let oldest = *self.windows.keys().next()?;
+                if oldest > number {
+                    return None;
+                }
+                self.windows.remove(&oldest);
+            }
+            self.windows.insert(number, Window::default());
+        }
+        let window = self.windows.get_mut(&number)?;
+        if window.cells.len() >= MAX_GROUPS && !window.cells.contains_key(&key) {
+            return None;
+        }
+        Some(window.cells.entry(key).or_default())
+    }
+
+    /// Whether so many tokens of the fleet, or of one of the event's groups, failed in a window between `from` and `to`
+    /// that no single one is to blame.
+    pub(crate) fn is_failing(
+        &self,
+        groups: Groups,
+        from: Timestamp,
+        to: Timestamp,
+        settings: &FleetFailureConfig,
+    ) -> bool {
+        self.between(from, to).any(|window| {
+            groups.keys().any(|key| {
+                window
+                    .cells
+                    .get(&key)
+                    .is_some_and(|cell| fails_together(key, cell, settings))
+            })
+        })
+    }
+
+    /// The same for a surge of calls.
+    pub(crate) fn is_surging(
+        &self,
+        groups: Groups,
+        from: Timestamp,
+        to: Timestamp,
+        settings: &FleetFailureConfig,
+    ) -> bool {
+        self.between(from, to).any(|window| {
+            groups.keys().any(|key| {
+                window
+                    .cells
+                    .get(&key)
+                    .is_some_and(|cell| is_common(key, cell.hot, cell.rated, settings))
+            })
+        })
+    }
+
+    /// Whether the fleet, or one of the groups, failed in one window, by its number; it must have ended long enough ago.
+    pub(crate) fn fails_in(
+        &self,
+        groups: Groups,
+        window: u32,
+        settings: &FleetFailureConfig,
+    ) -> bool {
+        let is_common = |(key, cell): (u64, &Cell)| fails_together(key, cell, settings);
+        self.any_cell(groups, window, is_common)
+    }
+
+    /// The same for a surge.
+    pub(crate) fn surges_in(
+        &self,
+        groups: Groups,
+        window: u32,
+        settings: &FleetFailureConfig,
+    ) -> bool {
+        let is_common = |(key, cell): (u64, &Cell)| is_common(key, cell.hot, cell.rated, settings);
+        self.any_cell(groups, window, is_common)
+    }
+
+    fn any_cell(
+        &self,
+        groups: Groups,
+        window: u32,
+        is_common: impl Fn((u64, &Cell)) -> bool,
+    ) -> bool {
+        self.windows.get(&i64::from(window)).is_some_and(|window| {
+            groups
+                .keys()
+                .filter_map(|key| window.cells.get(&key).map(|cell| (key, cell)))
+                .any(is_common)
+        })
+    }
+
+    fn between(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Window> {
+        let first = from.as_secs().div_euclid(WINDOW_S);
+        let last = (to.as_secs() - READ_LAG_S).div_euclid(WINDOW_S) - 1;
+        self.windows
+            .range(first..=last.max(first - 1))
+            .map(|(_, window)| window)
+    }
+
+    /// Seals every window that `watermark` has passed; what failed together in them, in order.
+    pub(crate) fn seal_until(
+        &mut self,
+        watermark: Timestamp,
+        settings: &FleetFailureConfig,
+        mut told: impl FnMut(GroupFailure),
+    ) {
+        let until = watermark.as_secs().div_euclid(WINDOW_S);
+        if until <= self.sealed {
+            return;
+        }
+        for (number, window) in self.windows.range(self.sealed..until) {
+            let fleet = window.cells.get(&FLEET);
+            let all = fleet.is_some_and(|cell| fails_together(FLEET, cell, settings));
+            let active = fleet.map_or(0, |cell| cell.active);
+            let failing = window
+                .cells
+                .iter()
+                .filter(|(key, cell)| match (all, **key) {
+                    (true, key) => key == FLEET,
+                    (false, FLEET) => false,
+                    (false, key) => {
+                        fails_together(key, cell, settings) || is_route(cell, active, settings)
+                    }
+                })
+                // The failing of a group is one fact: the largest of its groups tells it.
+                .max_by_key(|(key, cell)| (cell.failing, cell.active, **key));
+            if let Some((_, cell)) = failing {
+                told(GroupFailure {
+                    window: *number,
+                    group: cell.name.clone().unwrap_or_default(),
+                    failing: cell.failing,
+                    active: if cell.active == 0 {
+                        active
+                    } else {
+                        cell.active
+                    },
+                    routes: window.routes.clone(),
+                });
+            }
+        }
+        self.sealed = until;
+        self.windows = self.windows.split_off(&(until - KEPT_WINDOWS));
+    }
+}
+
+fn fails_at(mark: Mark) -> bool {
+    mark.failed >= ACTIVE_CALLS && mark.failed.saturating_mul(FAILING_PART) >= mark.calls
+}
+
+fn fails_together(key: u64, cell: &Cell, settings: &FleetFailureConfig) -> bool {
+    is_common(key, cell.failing, cell.active, settings)
+}
+
+fn is_common(key: u64, affected: u32, all: u32, settings: &FleetFailureConfig) -> bool {
+    let (tokens, share) = if key == FLEET {
+        (settings.fleet_tokens, settings.fleet_share)
+    } else {
+        (settings.group_tokens, settings.group_share)
+    };
+    affected >= tokens && f64::from(affected) >= share * f64::from(all) && all > 0
+}
+
+/// A route has no tokens of its own: it fails if as many fail there as make a failure of the fleet, or a fiftieth of all.
+fn is_route(cell: &Cell, active: u32, settings: &FleetFailureConfig) -> bool {
+    cell.active == 0 && cell.failing >= settings.fleet_tokens.max(active / 50)
+}
+
+fn keep_first(routes: &mut Vec<String>, route: &str) {
+    if let Err(place) = routes.binary_search_by(|known| known.as_str().cmp(route))
+        && place < MAX_ROUTES
+    {
+        routes.insert(place, route.to_owned());
+        routes.truncate(MAX_ROUTES);
+    }
+}

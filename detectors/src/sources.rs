@@ -1,0 +1,160 @@
+//! Sources: who tries many credentials, from one address or from thousands.
+//!
+//! Every refused call with a credential that is not at home where it comes from counts as a try of its address, network,
+//! autonomous system, client and route ([`Window`]). When all streams have got past a window it is sealed: its sums go
+//! into what is remembered of each key ([`Table`]), and the narrowest keys that explain most of an attack are reported
+//! ([`attacks`]). Two detectors share all this and differ in what was tried: `credential_stuffing`, `token_guessing`.
+//!
+//! Deliberately not: refusals of credentials that are at home (an outage, a rotation, an expired key), 429 and 404.
+//! What surprises: an accepted call of a token that is at home costs a hash and a bit, unless its address tried others.
+
+mod attacks;
+mod config;
+mod earliest;
+mod entry;
+mod key;
+mod picture;
+mod sketch;
+mod standing;
+mod table;
+mod tally;
+mod window;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::{AccessEvent, Outcome, TokenId};
+
+pub use config::{CredentialStuffingConfig, TokenGuessingConfig};
+pub(crate) use attacks::Attempt;
+pub(crate) use key::SourceKey;
+pub(crate) use picture::Picture;
+pub(crate) use standing::{Homes, Standing};
+
+use crate::hit::Hit;
+use table::Table;
+use window::Window;
+
+/// Length of a window in seconds.
+pub(crate) const WINDOW_S: i64 = 30;
+/// Windows of a day.
+pub(crate) const WINDOWS_PER_DAY: i64 = 86_400 / WINDOW_S;
+/// While streams are together, a window is sealed before the one after the next begins to end. Accepted calls are counted
+/// for addresses that were remembered so many windows before, and for all addresses if that is not known yet.
+const LAG_WINDOWS: i64 = 2;
+
+/// Everything known of sources.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sources {
+    open: BTreeMap<i64, Window>,
+    /// The last window that was sealed.
+    sealed: i64,
+    table: Table,
+    late: u64,
+}
+
+/// An attack of a source, as one sealed window shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceHit {
+    /// The address, network, `AS64500` or route: the subject's id.
+    pub(crate) name: String,
+    pub(crate) hit: Hit,
+    /// Tokens that the source was let in with.
+    pub(crate) helped: Vec<TokenId>,
+}
+
+/// How large it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SourcesStats {
+    /// Keys remembered.
+    pub(crate) keys: usize,
+    pub(crate) bytes: usize,
+    /// Keys forgotten for want of room.
+    pub(crate) evicted: u64,
+    /// Calls that came after their window was sealed.
+    pub(crate) late: u64,
+}
+
+impl Sources {
+    /// Counts a call in its window; `standing` is how its token stood to its network before the call.
+    pub(crate) fn note(&mut self, event: &AccessEvent<'_>, standing: Standing) {
+        let is_try = match (event.outcome, standing) {
+            (Outcome::Denied, Standing::Regular) | (Outcome::Ok, Standing::Stranger | Standing::Visitor) => false,
+            (Outcome::Denied, _) => true,
+            (Outcome::Ok, Standing::Regular | Standing::Anonymous) => return self.note_usual(event),
+            _ => return,
+        };
+        let Some(window) = self.window_of(event) else {
+            self.late += 1;
+            return;
+        };
+        if is_try {
+            window.note_try(event, standing);
+        } else {
+            window.note_other(event, standing);
+        }
+    }
+
+    fn note_usual(&mut self, event: &AccessEvent<'_>) {
+        let Some(address) = event.client.ip.map(|ip| ip.to_canonical()) else {
+            return;
+        };
+        let number = event.ts.as_secs().div_euclid(WINDOW_S);
+        let is_known = number <= self.sealed + LAG_WINDOWS || self.sealed == 0;
+        if is_known && !self.table.remembers(address) {
+            return;
+        }
+        if let Some(window) = self.window_of(event) {
+            window.note_usual(address);
+        }
+    }
+
+    /// The window of an event, unless it is sealed.
+    fn window_of(&mut self, event: &AccessEvent<'_>) -> Option<&mut Window> {
+        let number = event.ts.as_secs().div_euclid(WINDOW_S);
+        (number > self.sealed).then(|| self.open.entry(number).or_default())
+    }
+
+    /// Seals every window up to `last` and adds the attacks that they show. `last` must not fall.
+    pub(crate) fn seal(
+        &mut self,
+        last: i64,
+        stuffing: &CredentialStuffingConfig,
+        guessing: &TokenGuessingConfig,
+        out: &mut Vec<SourceHit>,
+    ) {
+        while let Some(open) = self.open.first_entry()
+            && *open.key() <= last
+        {
+            let (number, window) = open.remove_entry();
+            self.sealed = number;
+            let touched = self.table.fold(number, window);
+            if touched.is_empty() {
+                continue;
+            }
+            let attempts = attacks::choose(&self.table, &touched, number, stuffing, guessing);
+            self.report(attempts, number, out);
+            self.table.bound();
+        }
+        self.sealed = self.sealed.max(last);
+    }
+
+    fn report(&mut self, attempts: Vec<Attempt>, number: i64, out: &mut Vec<SourceHit>) {
+        todo!()
+    }
+
+    /// After a restore: what follows from the state.
+    pub(crate) fn rebuild(&mut self) {
+        self.table.build_filter();
+    }
+
+    /// Sizes and counters.
+    pub(crate) fn stats(&self) -> SourcesStats {
+        SourcesStats {
+            keys: self.table.len(),
+            bytes: self.table.bytes() + self.open.values().map(Window::bytes).sum::<usize>(),
+            evicted: self.table.evicted(),
+            late: self.late,
+        }
+    }
+}

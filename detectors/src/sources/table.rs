@@ -1,0 +1,131 @@
+//! The keys that are remembered, by level; bounded, and the ones without a try for longest make room.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::LAG_WINDOWS;
+use super::entry::Entry;
+use super::key::{Level, SourceKey};
+use super::window::Window;
+
+/// Keys remembered per level: 16,384 in all, 4 MB of passers-by, 80 MB if all of them tried many credentials just now.
+const LIMITS: [usize; Level::ALL.len()] = [8_192, 4_096, 2_048, 1_024, 1_024];
+/// Bits of the filter over remembered addresses: 8 KB, one in eight set when full.
+const FILTER_BITS: usize = 65_536;
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Table {
+    levels: [BTreeMap<SourceKey, Entry>; Level::ALL.len()],
+    evicted: u64,
+    /// Which addresses may be remembered; follows from the rest.
+    #[serde(skip)]
+    filter: Vec<u64>,
+}
+
+impl Table {
+    /// The entry of a key.
+    pub(crate) fn get(&self, key: SourceKey) -> Option<&Entry> {
+        self.levels[key.level() as usize].get(&key)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn get_mut(&mut self, key: SourceKey) -> Option<&mut Entry> {
+        self.levels[key.level() as usize].get_mut(&key)
+    }
+
+    /// Every entry, the narrowest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&SourceKey, &Entry)> {
+        self.levels.iter().flatten()
+    }
+
+    /// Whether an address is remembered; costs next to nothing for most that are not.
+    pub(crate) fn remembers(&self, address: IpAddr) -> bool {
+        let (word, bit) = place(address);
+        self.filter.get(word).is_some_and(|bits| bits & bit != 0)
+            && self.get(SourceKey::Address(address)).is_some()
+    }
+
+    /// Takes in what a sealed window says; the keys that tries came with, the narrowest first.
+    pub(crate) fn fold(&mut self, number: i64, mut window: Window) -> Vec<SourceKey> {
+        let mut touched = Vec::new();
+        for (key, cell) in window.take_tries() {
+            let entries = &mut self.levels[key.level() as usize];
+            let entry = entries
+                .entry(key)
+                .or_insert_with(|| Entry::new(number, key, &cell));
+            entry.add_tries(number, &cell);
+            touched.push(key);
+        }
+        for (key, cell) in window.take_others() {
+            if let Some(entry) = self.get_mut(key) {
+                entry.add(number, &cell.tally);
+            }
+        }
+        for (address, calls) in window.usual {
+            // Whether an address was remembered when the call came must not depend on how far other streams had got.
+            let entry = self.get_mut(SourceKey::Address(address));
+            if let Some(entry) = entry.filter(|entry| entry.since <= number - LAG_WINDOWS) {
+                entry.add_usual(number, calls);
+            }
+        }
+        touched
+    }
+
+    /// Forgets keys beyond the limits, and rebuilds the filter.
+    pub(crate) fn bound(&mut self) {
+        for (entries, limit) in self.levels.iter_mut().zip(LIMITS) {
+            let excess = entries.len().saturating_sub(limit);
+            if excess == 0 {
+                continue;
+            }
+            let mut ages: Vec<(i64, SourceKey)> =
+                entries.iter().map(|(key, entry)| (entry.last, *key)).collect();
+            ages.select_nth_unstable(excess - 1);
+            for (_, key) in &ages[..excess] {
+                entries.remove(key);
+            }
+            self.evicted += excess as u64;
+        }
+        self.build_filter();
+    }
+
+    /// Makes the filter anew: after a restore, and when keys have come or gone.
+    pub(crate) fn build_filter(&mut self) {
+        let addresses = &self.levels[Level::Address as usize];
+        self.filter.clear();
+        if addresses.is_empty() {
+            return;
+        }
+        self.filter.resize(FILTER_BITS / 64, 0);
+        for key in addresses.keys() {
+            if let SourceKey::Address(address) = key {
+                let (word, bit) = place(*address);
+                self.filter[word] |= bit;
+            }
+        }
+    }
+
+    /// Keys remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.levels.iter().map(BTreeMap::len).sum()
+    }
+
+    /// Keys forgotten for want of room.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Bytes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let entries = self.levels.iter().flat_map(BTreeMap::values);
+        entries.map(Entry::bytes).sum::<usize>() + self.filter.capacity() * size_of::<u64>()
+    }
+}
+
+fn place(address: IpAddr) -> (usize, u64) {
+    let bit = crate::hash_ip(address) as usize % FILTER_BITS;
+    (bit / 64, 1 << (bit % 64))
+}
