@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use clickhouse::{Row, RowWrite};
-use tokenwatch_model::{Finding, Notification, Response, Signal};
+use tokenwatch_model::{Finding, Incident, Notification, Response, Signal};
 use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::rows::{
-    AuditRow, FindingRow, NotificationRow, ResponseRow, SignalRow, SilenceRow, UserRow, VerdictRow,
+    AuditRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow, SilenceRow,
+    UserRow, VerdictRow,
 };
 use crate::state::Waiting;
 use crate::store::Store;
@@ -49,6 +50,12 @@ impl Store {
     pub async fn insert_findings(&self, findings: &[Finding]) -> Result<(), StoreError> {
         let rows: Vec<_> = findings.iter().map(FindingRow::of).collect();
         self.insert_rows("findings", &rows).await
+    }
+
+    /// Stores versions of incidents; the highest revision of an id is the incident.
+    pub async fn insert_incidents(&self, incidents: &[Incident]) -> Result<(), StoreError> {
+        let rows: Vec<_> = incidents.iter().map(IncidentRow::of).collect();
+        self.insert_rows("incidents", &rows).await
     }
 
     /// Adds lines to the ledger of notifications.

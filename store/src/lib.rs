@@ -8,6 +8,7 @@ mod checkpoint;
 mod config;
 mod embedded;
 mod error;
+mod history;
 mod insert;
 mod ledger;
 mod metrics;
@@ -29,10 +30,11 @@ pub use config::{
 };
 pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
+pub use history::History;
 pub use metrics::StoreMetrics;
 pub use replay::StoredSet;
 pub use rows::{
-    AuditRow, EventRow, FindingRow, NotificationRow, ResponseRow, SignalRow, SilenceRow, UserRow,
+    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow, SilenceRow, UserRow,
     VerdictRow,
 };
 pub use state::StoreState;

@@ -12,9 +12,10 @@ use crate::retention;
 use crate::store::Store;
 
 /// Every migration, by number.
-const MIGRATIONS: [(u32, &str); 2] = [
+const MIGRATIONS: [(u32, &str); 3] = [
     (1, include_str!("../migrations/0001_schema.sql")),
     (2, include_str!("../migrations/0002_sessions.sql")),
+    (3, include_str!("../migrations/0003_incidents.sql")),
 ];
 /// `TABLE_ALREADY_EXISTS`.
 const TABLE_ALREADY_EXISTS: &str = "Code: 57.";

@@ -5,12 +5,14 @@
 mod blob;
 mod event;
 mod finding;
+mod incident;
 mod ledger;
 mod operator;
 
 pub(crate) use blob::Blob;
 pub use event::EventRow;
 pub use finding::{FindingRow, SignalRow};
+pub use incident::IncidentRow;
 pub use ledger::{NotificationRow, ResponseRow};
 pub use operator::{AuditRow, SilenceRow, UserRow, VerdictRow};
 

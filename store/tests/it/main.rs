@@ -6,4 +6,6 @@ mod checkpoints;
 mod engine;
 mod events;
 mod fixtures;
+mod history;
+mod incidents;
 mod tables;
