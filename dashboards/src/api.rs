@@ -1,9 +1,11 @@
 //! The JSON API under `/api/v1`: one file per page of the console.
 
 mod findings;
+mod incidents;
 mod input;
 mod live;
 mod overview;
+mod series;
 mod session;
 mod tokens;
 
@@ -31,9 +33,11 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
         .route("/findings", get(findings::list))
         .route("/findings/{id}", get(findings::show))
         .route("/findings/{id}/events", get(findings::events))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::show))
         .route("/tokens", get(tokens::list))
         .route("/tokens/{id}", get(tokens::show))
-        .route("/tokens/{id}/series", get(tokens::series))
+        .route("/tokens/{id}/series", get(tokens::calls))
         .route("/tokens/{id}/geography", get(tokens::geography))
         .route("/tokens/{id}/routes", get(tokens::routes))
         .route("/tokens/{id}/clients", get(tokens::clients))

@@ -3,8 +3,10 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
+import { detectorPages } from './dev/detector-pages.mjs';
+
 export default defineConfig({
-  plugins: [svelte({ configFile: false })],
+  plugins: [svelte({ configFile: false }), detectorPages()],
   build: {
     target: ['chrome123', 'firefox128', 'safari17.5'],
     assetsInlineLimit: 0,
@@ -13,6 +15,7 @@ export default defineConfig({
   },
   server: {
     host: '127.0.0.1',
+    fs: { allow: ['.', '../../docs/detectors'] },
     proxy: { '/api': 'http://127.0.0.1:4180' },
   },
   test: { include: ['tests/**/*.test.ts'], environment: 'node' },

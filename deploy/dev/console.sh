@@ -20,7 +20,7 @@ fi
 
 # A checksum over everything that the bundle is made of.
 sources() {
-  find index.html package-lock.json vite.config.ts tsconfig.json src public -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum
+  find index.html package-lock.json vite.config.ts tsconfig.json dev/detector-pages.mjs src public ../../docs/detectors -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum
 }
 
 case "${1:-}" in

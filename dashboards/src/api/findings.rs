@@ -7,20 +7,18 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{
-    Detector, Finding, FindingId, FindingStatus, Notification, Response, Severity, Signal,
-    Timestamp,
+    Detector, Finding, FindingId, FindingStatus, Incident, Notification, Response, Severity, Signal,
 };
-use tokenwatch_store::StoreError;
 use tokenwatch_store::queries::{
-    BandPoint, CallPoint, EventFilter, EventScope, FindingFilter, FindingOrder, PageError,
-    TimeGrid, TimeRange, baseline_band,
+    EventFilter, EventScope, FindingFilter, FindingOrder, PageError, TimeRange,
 };
 
 use super::input::{Asked, Id, given, limit, named, one, range, search, several};
+use super::series::{self, Series};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
 
-const STATUSES: [FindingStatus; 2] = [FindingStatus::Open, FindingStatus::Closed];
+pub(super) const STATUSES: [FindingStatus; 2] = [FindingStatus::Open, FindingStatus::Closed];
 const ORDERS: [FindingOrder; 4] = [
     FindingOrder::Newest,
     FindingOrder::Oldest,
@@ -29,13 +27,6 @@ const ORDERS: [FindingOrder; 4] = [
 ];
 /// How far back a list looks unless told: everything that is kept.
 const LIST_SPAN: Duration = Duration::from_hours(400 * 24);
-/// What is drawn before a finding: as long again as it lasted, between three hours and three days.
-const BEFORE_LEAST: Duration = Duration::from_hours(3);
-const BEFORE_MOST: Duration = Duration::from_hours(3 * 24);
-/// What is drawn behind it.
-const AFTER: Duration = Duration::from_mins(30);
-/// The longest part of a finding that is drawn.
-const DRAWN_MOST: Duration = Duration::from_hours(14 * 24);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,20 +54,12 @@ pub(super) struct EventsInput {
 #[derive(Serialize)]
 struct Story {
     finding: Finding,
+    incident: Option<Incident>,
     series: Series,
     signals: Vec<Signal>,
     notifications: Vec<Notification>,
     responses: Vec<Response>,
     related: Vec<Finding>,
-}
-
-#[derive(Serialize)]
-struct Series {
-    from: Timestamp,
-    to: Timestamp,
-    step_s: u64,
-    points: Vec<CallPoint>,
-    band: Vec<BandPoint>,
 }
 
 pub(super) async fn list(
@@ -136,8 +119,16 @@ pub(super) async fn show(
 ) -> Result<impl IntoResponse, ApiError> {
     let queries = state.store.queries();
     let finding = queries.finding(id).await?.ok_or(ApiError::NotFound)?;
-    let (series, signals, notifications, responses, related) = tokio::try_join!(
-        draw(&state, &finding),
+    let (first, last) = (finding.first_event_at, finding.last_event_at);
+    let incident = async {
+        match &finding.incident_id {
+            Some(id) => queries.incident(id).await,
+            None => Ok(None),
+        }
+    };
+    let (incident, series, signals, notifications, responses, related) = tokio::try_join!(
+        incident,
+        series::around(&state, &finding.subject, first, last),
         queries.signals(id),
         queries.notifications(id),
         queries.responses_to_finding(id),
@@ -145,6 +136,7 @@ pub(super) async fn show(
     )?;
     Ok(Json(Story {
         finding,
+        incident,
         series,
         signals,
         notifications,
@@ -174,41 +166,6 @@ pub(super) async fn events(
     );
     let page = queries.events(&filter, limit, given(asked.cursor.as_ref()));
     Ok(Json(page.await.map_err(page_error)?))
-}
-
-/// The subject's calls around a finding, on the token's baseline where there is one.
-async fn draw(state: &DashboardState, finding: &Finding) -> Result<Series, StoreError> {
-    let grid = TimeGrid::fitting(drawn_range(finding));
-    let queries = state.store.queries();
-    let points = async {
-        match EventScope::of_subject(&finding.subject) {
-            Some(scope) => queries.calls(&scope, &grid).await,
-            None => Ok(Vec::new()),
-        }
-    };
-    let profile = async {
-        match EventScope::of_subject(&finding.subject) {
-            Some(EventScope::Token(id)) => queries.profile(id).await,
-            _ => Ok(None),
-        }
-    };
-    let (points, profile) = tokio::try_join!(points, profile)?;
-    Ok(Series {
-        from: grid.range.from,
-        to: grid.range.to,
-        step_s: grid.step.as_secs(),
-        points,
-        band: profile.map_or_else(Vec::new, |profile| baseline_band(&profile, &grid)),
-    })
-}
-
-fn drawn_range(finding: &Finding) -> TimeRange {
-    let length = finding.last_event_at.since(finding.first_event_at);
-    let from = finding.first_event_at - length.clamp(BEFORE_LEAST, BEFORE_MOST);
-    TimeRange {
-        from,
-        to: finding.first_event_at + length.min(DRAWN_MOST) + AFTER,
-    }
 }
 
 const fn sort_name(order: FindingOrder) -> &'static str {

@@ -7,14 +7,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{CountryCode, Finding, Outcome, Response, Timestamp, TokenId, TokenProfile};
+use tokenwatch_model::{
+    CountryCode, Finding, Incident, Outcome, Response, Timestamp, TokenId, TokenProfile,
+};
 use tokenwatch_store::queries::{
-    BandPoint, CallPoint, EventFilter, EventScope, FindingFilter, FindingOrder, TimeGrid,
-    TimeRange, TokenOrder, TokenRow, baseline_band,
+    EventFilter, EventScope, FindingFilter, FindingOrder, IncidentFilter, IncidentOrder, TimeRange,
+    TokenOrder, TokenRow,
 };
 
 use super::findings::{Items, page_error};
 use super::input::{Asked, Id, given, limit, named, one, range, search};
+use super::series;
 use crate::problem::ApiError;
 use crate::state::DashboardState;
 
@@ -25,6 +28,8 @@ const ORDERS: [TokenOrder; 3] = [
 ];
 /// Findings shown on a token's page.
 const FINDINGS_SHOWN: u32 = 50;
+/// And incidents.
+const INCIDENTS_SHOWN: u32 = 20;
 /// What a token's page shows unless told.
 const DAY: Duration = Duration::from_hours(24);
 const MONTH: Duration = Duration::from_hours(30 * 24);
@@ -63,17 +68,9 @@ pub(super) struct EventsInput {
 struct TokenPage {
     token: TokenRow,
     profile: Option<TokenProfile>,
+    incidents: Vec<Incident>,
     findings: Vec<Finding>,
     responses: Vec<Response>,
-}
-
-#[derive(Serialize)]
-struct Series {
-    from: Timestamp,
-    to: Timestamp,
-    step_s: u64,
-    points: Vec<CallPoint>,
-    band: Vec<BandPoint>,
 }
 
 impl RangeInput {
@@ -116,33 +113,36 @@ pub(super) async fn show(
         let page = queries.findings(&filter, FindingOrder::Newest, FINDINGS_SHOWN, None);
         page.await.map_err(page_error)
     };
+    let of_token = IncidentFilter {
+        token: Some(id),
+        ..IncidentFilter::default()
+    };
+    let incidents = async {
+        let order = IncidentOrder::MostRecent;
+        let page = queries.incidents(&of_token, order, INCIDENTS_SHOWN, None);
+        page.await.map_err(page_error)
+    };
     let profile = async { Ok(queries.profile(id).await?) };
     let responses = async { Ok(queries.responses_on_token(id).await?) };
-    let (findings, profile, responses) = tokio::try_join!(findings, profile, responses)?;
+    let (findings, incidents, profile, responses) =
+        tokio::try_join!(findings, incidents, profile, responses)?;
     Ok(Json(TokenPage {
         token,
         profile,
+        incidents: incidents.items,
         findings: findings.items,
         responses,
     }))
 }
 
-pub(super) async fn series(
+pub(super) async fn calls(
     State(state): State<DashboardState>,
     Id(id): Id<TokenId>,
     Asked(asked): Asked<RangeInput>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let grid = TimeGrid::fitting(asked.range(DAY, state.clock.now())?);
-    let queries = state.store.queries();
+    let range = asked.range(DAY, state.clock.now())?;
     let scope = EventScope::Token(id);
-    let (points, profile) = tokio::try_join!(queries.calls(&scope, &grid), queries.profile(id))?;
-    Ok(Json(Series {
-        from: grid.range.from,
-        to: grid.range.to,
-        step_s: grid.step.as_secs(),
-        points,
-        band: profile.map_or_else(Vec::new, |profile| baseline_band(&profile, &grid)),
-    }))
+    Ok(Json(series::within(&state, Some(&scope), range).await?))
 }
 
 pub(super) async fn geography(

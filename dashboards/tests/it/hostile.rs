@@ -35,6 +35,8 @@ async fn hostile_text_is_only_text() {
         for (path, key) in [
             (format!("/api/v1/findings?q={q}"), "items"),
             (format!("/api/v1/findings?consumer={q}"), "items"),
+            (format!("/api/v1/incidents?q={q}"), "items"),
+            (format!("/api/v1/incidents?consumer={q}"), "items"),
             (format!("/api/v1/tokens?q={q}"), "items"),
             (format!("/api/v1/tokens/{BUSY}/events?q={q}"), "items"),
             (format!("/api/v1/tokens/{BUSY}/events?method={q}"), "items"),
@@ -52,6 +54,8 @@ async fn hostile_text_is_only_text() {
             format!("/api/v1/findings?token={q}"),
             format!("/api/v1/findings?from={q}"),
             format!("/api/v1/findings?{q}=1"),
+            format!("/api/v1/incidents?detector={q}"),
+            format!("/api/v1/incidents?cursor={q}"),
             format!("/api/v1/tokens?sort={q}"),
             format!("/api/v1/tokens?limit={q}"),
             format!("/api/v1/overview?range={q}"),

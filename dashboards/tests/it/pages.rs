@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokenwatch_dashboards::PipelineStatus;
 
 use crate::console::Console;
-use crate::seed::{BUSY, QUIET, ago, fill, findings};
+use crate::seed::{BUSY, INCIDENT, QUIET, ago, fill, findings, incident};
 
 async fn filled() -> Option<Console> {
     let mut console = Console::open().await?;
@@ -120,6 +120,7 @@ async fn a_finding_tells_its_whole_story() {
         .get_json(&format!("/api/v1/findings/{}", worst.id))
         .await;
     assert_eq!(page["finding"], serde_json::to_value(&worst).unwrap());
+    assert_eq!(page["incident"], serde_json::to_value(incident()).unwrap());
     assert_eq!(sum(&page["series"]["points"], "calls"), 600);
     assert_eq!(length(&page["series"]["band"]), 0);
     assert_eq!(length(&page["signals"]), 1);
@@ -134,6 +135,34 @@ async fn a_finding_tells_its_whole_story() {
     // Thirty seconds, both ends included.
     assert_eq!(length(&second["items"]), 11);
     assert_eq!(second["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_incident_tells_its_findings_and_what_was_done() {
+    let Some(console) = filled().await else {
+        return;
+    };
+    let list = console
+        .get_json("/api/v1/incidents?status=open&detector=failure_burst&severity=critical")
+        .await;
+    assert_eq!(list["total"], 1);
+    let newest = serde_json::to_value(incident()).unwrap();
+    assert_eq!(list["items"][0], newest);
+    for none in ["status=closed", "q=nobody", &format!("token={QUIET}")] {
+        let list = console.get_json(&format!("/api/v1/incidents?{none}")).await;
+        assert_eq!(list["total"], 0, "{none}");
+    }
+    let page = console
+        .get_json(&format!("/api/v1/incidents/{INCIDENT}"))
+        .await;
+    assert_eq!(page["incident"], newest);
+    assert_eq!(length(&page["findings"]), 2);
+    assert_eq!(page["findings"][0]["severity"], "high");
+    assert_eq!(sum(&page["series"]["points"], "calls"), 600);
+    assert_eq!(page["notifications"][0]["id"], "msg_1");
+    assert_eq!(page["responses"][0]["result"], "delivered");
+    let nothing = console.get("/api/v1/incidents/inc_0").await;
+    assert_eq!(nothing.status, http::StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -182,6 +211,7 @@ async fn a_token_shows_where_how_and_by_whom_it_is_used() {
     assert_eq!(page["token"]["calls_24h"], 600);
     assert_eq!(page["profile"], Value::Null);
     assert_eq!(length(&page["findings"]), 5);
+    assert_eq!(page["incidents"][0]["id"], INCIDENT);
     assert_eq!(page["responses"][0]["target"], "gateway");
     // Minutes from the roll-ups, and ten seconds from the events themselves, tell the same.
     for range in [format!("from={}", ago(3_600)), format!("from={}", ago(900))] {

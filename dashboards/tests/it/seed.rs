@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use tokenwatch_model::{
-    AccessEvent, Client, CountryCode, Detector, EventFlags, Evidence, Finding, FindingId,
-    FindingStatus, FindingToken, Format, Http, Notification, NotificationResult, Origin, Outcome,
-    Response, ResponseAction, ResponseMode, ResponseResult, Severity, Signal, Subject, SubjectKind,
-    Timestamp, TokenId, TokenKind, TokenUse,
+    AccessEvent, Client, CountryCode, Detector, EventFlags, Evidence, Family, FamilyEvidence,
+    Finding, FindingId, FindingStatus, FindingToken, Format, Http, Incident, Notification,
+    NotificationResult, Origin, Outcome, Response, ResponseAction, ResponseMode, ResponseResult,
+    Severity, Signal, Subject, SubjectKind, Timestamp, TokenId, TokenKind, TokenUse,
 };
 
 use crate::console::{Console, NOON};
@@ -16,6 +16,8 @@ use crate::console::{Console, NOON};
 pub(crate) const BUSY: TokenId = TokenId::from_bits(1);
 /// The token with one call a minute.
 pub(crate) const QUIET: TokenId = TokenId::from_bits(2);
+/// The incident of the two gravest findings.
+pub(crate) const INCIDENT: &str = "inc_00000000000000000000000001";
 
 pub(crate) fn ago(secs: u64) -> Timestamp {
     Timestamp::from_secs(NOON) - Duration::from_secs(secs)
@@ -104,7 +106,7 @@ pub(crate) fn finding(index: u8, severity: Severity, status: FindingStatus) -> F
             source_ips: vec!["203.0.113.7".to_owned()],
             ..Evidence::default()
         },
-        incident_id: None,
+        incident_id: (index >= 3).then(|| INCIDENT.to_owned()),
         attack: vec!["T1110".to_owned()],
         owasp: vec!["API2:2023".to_owned()],
     }
@@ -125,6 +127,33 @@ pub(crate) fn findings() -> Vec<Finding> {
         .collect()
 }
 
+/// The newest version of [`INCIDENT`].
+pub(crate) fn incident() -> Incident {
+    let findings = &findings()[3..];
+    Incident {
+        id: INCIDENT.to_owned(),
+        revision: 2,
+        status: FindingStatus::Open,
+        severity: Severity::Critical,
+        confidence: 0.99,
+        evidence_db: 31.5,
+        subject: findings[0].subject.clone(),
+        token: findings[0].token.clone(),
+        first_event_at: findings[0].first_event_at,
+        last_event_at: findings[1].last_event_at,
+        detected_at: findings[0].detected_at,
+        detectors: vec![Detector::FailureBurst],
+        evidence: vec![FamilyEvidence {
+            family: Family::Abuse,
+            detector: Detector::FailureBurst,
+            db: 31.5,
+            hard: true,
+        }],
+        finding_ids: findings.iter().map(|finding| finding.id).collect(),
+        summary: "The key of acme: two failure bursts".to_owned(),
+    }
+}
+
 /// Ten minutes of [`BUSY`] at a call a second and [`QUIET`] at a call a minute, five findings, one response.
 pub(crate) async fn fill(console: &Console) {
     let busy = (1..=600).map(|second| call(BUSY, second, ago(second.unsigned_abs())));
@@ -134,6 +163,16 @@ pub(crate) async fn fill(console: &Console) {
     console.store.insert_events(&events).await.unwrap();
     let findings = findings();
     console.store.insert_findings(&findings).await.unwrap();
+    let first = Incident {
+        revision: 1,
+        status: FindingStatus::Closed,
+        ..incident()
+    };
+    console
+        .store
+        .insert_incidents(&[first, incident()])
+        .await
+        .unwrap();
     let worst = &findings[4];
     let signal = Signal {
         ts: worst.detected_at,

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import * as answers from './fixtures/answers.mjs';
+import * as incidents from './fixtures/incidents.mjs';
 import { makeFinding, makeFleet } from './fixtures/fleet.mjs';
 import { pick } from './fixtures/random.mjs';
 
@@ -87,9 +88,9 @@ function entity(response, [, section, id, part], query) {
   const from = Date.parse(query.get('from') ?? new Date(Date.now() - 86_400_000).toISOString());
   const to = Date.parse(query.get('to') ?? new Date().toISOString());
   const parts = {
-    'findings/': () => answers.findingDetail(fleet, finding),
+    'findings/': () => ({ ...answers.findingDetail(fleet, finding), incident: incidents.find(fleet, finding.incident_id) ?? null }),
     'findings/events': () => answers.events(fleet, token, query, 180),
-    'tokens/': () => ({ token: answers.tokenRow(fleet, token), profile: answers.profile(token), findings: fleet.findings.filter((known) => known.token.id === id).slice(0, 50), responses: answers.responses(fleet, token) }),
+    'tokens/': () => ({ token: answers.tokenRow(fleet, token), profile: answers.profile(token), incidents: incidents.ofToken(fleet, token), findings: fleet.findings.filter((known) => known.token.id === id).slice(0, 50), responses: answers.responses(fleet, token) }),
     'tokens/series': () => answers.series(fleet, token, from, to),
     'tokens/geography': () => ({ items: answers.places(fleet, token) }),
     'tokens/routes': () => ({ items: answers.routes(token) }),
@@ -107,6 +108,11 @@ function api(request, response, path, query) {
   if (path === '/overview') return json(response, 200, answers.overview(fleet, query.get('range')));
   if (path === '/pipeline') return json(response, 200, answers.pipeline(fleet, startedAt));
   if (path === '/findings') return json(response, 200, answers.findings(fleet, query));
+  if (path === '/incidents') return json(response, 200, incidents.list(fleet, query));
+  if (path.startsWith('/incidents/')) {
+    const detail = incidents.detail(fleet, path.split('/')[2]);
+    return detail ? json(response, 200, detail) : problem(response, 404, 'Not Found', 'No such incident.');
+  }
   if (path === '/tokens') return json(response, 200, answers.tokens(fleet, query));
   return entity(response, path.split('/'), query);
 }

@@ -54,9 +54,10 @@ for (const width of options.widths.split(',').map(Number)) {
       const findings = await get('/findings?limit=50');
       const finding = findings.items.find((f) => f.detector === 'rate_spike' && f.status === 'open') ?? findings.items[0];
       const geo = findings.items.find((f) => f.detector === 'new_geography' && f.severity === 'critical') ?? findings.items[0];
-      return { finding: finding?.id, geo: geo?.token?.id };
+      const incidents = await get('/incidents?sort=-severity');
+      return { incident: incidents.items[0]?.id, finding: finding?.id, geo: geo?.token?.id };
     });
-    const pages = { overview: '/', findings: '/findings', finding: `/findings/${found.finding}`, tokens: '/tokens', token: `/tokens/${found.geo}`, unknown: '/nowhere' };
+    const pages = { overview: '/', findings: '/findings', finding: `/findings/${found.finding}`, incidents: '/incidents', incident: `/incidents/${found.incident}`, docs: '/docs/detectors/rate_spike', tokens: '/tokens', token: `/tokens/${found.geo}`, unknown: '/nowhere' };
     for (const [name, path] of Object.entries(pages)) {
       if (options.only !== '' && !options.only.split(',').includes(name)) continue;
       await page.goto(options.url + path);

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 
+import type { IncidentDetail } from '../src/lib/api/incident';
 import type { FindingDetail, Notification, Response } from '../src/lib/api/types';
 import { jsonTokens } from '../src/lib/json';
 import { isAddress, judgePlaces } from '../src/lib/places';
-import { responseState, timelineOf } from '../src/lib/timeline';
+import { incidentTimelineOf, responseState, timelineOf } from '../src/lib/timeline';
 import { finding } from './finding';
 
 function notification(change: Partial<Notification>): Notification {
@@ -37,6 +38,7 @@ function response(change: Partial<Response>): Response {
 function detail(change: Partial<FindingDetail>): FindingDetail {
   return {
     finding: finding(),
+    incident: null,
     series: { step_s: 60, points: [], band: [] },
     signals: [],
     notifications: [],
@@ -62,6 +64,33 @@ test('that a message was begun is told only while its end is unknown', () => {
   expect(timelineOf(detail({ notifications: [begun] })).map((step) => step.what)).toContain('Notification begun');
   const ended = timelineOf(detail({ notifications: [begun, notification({})] }));
   expect(ended.map((step) => step.what)).not.toContain('Notification begun');
+});
+
+test('an incident tells its findings among what was said and done', () => {
+  const incident: IncidentDetail['incident'] = {
+    ...{ id: 'inc_a', revision: 2, status: 'closed', severity: 'critical', confidence: 0.99, evidence_db: 40, summary: '' },
+    ...{ subject: { kind: 'token', id: 'tok_a' }, detectors: ['rate_spike', 'out_of_scope'], evidence: [] },
+    first_event_at: '2026-11-22T06:40:00.000Z',
+    last_event_at: '2026-11-22T06:50:00.000Z',
+    detected_at: '2026-11-22T06:42:00.000Z',
+    finding_ids: ['fnd_a', 'fnd_b'],
+  };
+  const steps = incidentTimelineOf({
+    incident,
+    findings: [finding(), finding({ id: 'fnd_b', detector: 'out_of_scope', severity: 'critical', detected_at: '2026-11-22T06:42:01.500Z' })],
+    series: { step_s: 60, points: [], band: [] },
+    notifications: [notification({})],
+    responses: [response({}), response({ result: 'intended' })],
+  });
+  expect(steps.map((step) => step.what)).toEqual([
+    'First call',
+    'Rate spike',
+    'Notified',
+    'Out of scope',
+    'Revoke confirmed',
+    'Last call',
+  ]);
+  expect(steps[3]).toMatchObject({ detail: 'critical, 20.0 dB', tone: 'critical' });
 });
 
 test('a confirmed revocation outlasts later words', () => {

@@ -1,5 +1,5 @@
-// What sorts of credentials are called.
-import type { TokenKind } from './api/types';
+// What sorts of credentials and subjects are called.
+import type { SubjectKind, TokenKind } from './api/types';
 
 export const KIND_NAMES: Record<TokenKind, string> = {
   api_key: 'API key',
@@ -7,3 +7,14 @@ export const KIND_NAMES: Record<TokenKind, string> = {
   session: 'Session',
   unknown: 'Unknown kind',
 };
+
+/** What a chart of a subject's calls is called; only a token has a baseline of its own. */
+export function callsOf(subject: SubjectKind): string {
+  const titles: Record<SubjectKind, string> = {
+    token: 'Against the token’s own baseline',
+    source: 'Calls from this source',
+    consumer: 'Calls of this consumer',
+    fleet: 'Calls of the whole fleet',
+  };
+  return titles[subject];
+}

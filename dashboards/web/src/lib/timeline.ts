@@ -1,5 +1,6 @@
 // What happened around a finding, in order: first event, detection, notifications, responses. Pure.
-import type { FindingDetail, Notification, Response } from './api/types';
+import type { IncidentDetail } from './api/incident';
+import type { FindingDetail, Notification, Response, Severity } from './api/types';
 import { duration, words } from './format';
 
 export type Tone = 'info' | 'ok' | 'high' | 'critical' | 'accent';
@@ -25,6 +26,15 @@ const RESPONDED: Record<Response['result'], { what: string; tone: Tone }> = {
   would_respond: { what: 'would be asked for (dry run)', tone: 'accent' },
   withheld: { what: 'withheld', tone: 'high' },
   unknown: { what: 'unconfirmed', tone: 'high' },
+};
+
+/** Grave findings stand out among the steps. */
+const FOUND: Record<Severity, Tone> = {
+  info: 'info',
+  low: 'accent',
+  medium: 'accent',
+  high: 'high',
+  critical: 'critical',
 };
 
 function notified(line: Notification): Step {
@@ -57,6 +67,26 @@ export function timelineOf(detail: FindingDetail): Step[] {
   ];
   if (finding.status === 'closed') {
     steps.push({ at: finding.last_event_at, what: 'Last call of the episode', detail: 'closed', tone: 'info' });
+  }
+  return steps.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
+
+/** The same for an incident: each finding, then what was said and done about any of them. */
+export function incidentTimelineOf(detail: IncidentDetail): Step[] {
+  const { incident, findings } = detail;
+  const steps: Step[] = [
+    { at: incident.first_event_at, what: 'First call', detail: '', tone: 'info' },
+    ...findings.map((finding): Step => ({
+      at: finding.detected_at,
+      what: words(finding.detector),
+      detail: `${finding.severity}, ${finding.evidence_db.toFixed(1)} dB`,
+      tone: FOUND[finding.severity],
+    })),
+    ...settled(detail.notifications, 'sending').map(notified),
+    ...settled(detail.responses, 'intended').map(responded),
+  ];
+  if (incident.status === 'closed') {
+    steps.push({ at: incident.last_event_at, what: 'Last call', detail: 'closed', tone: 'info' });
   }
   return steps.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }

@@ -1,5 +1,6 @@
 // Speaks to the HTTP API of the dashboards crate. Every failure becomes an ApiError with words for people; 401 is
 // announced to `onUnauthorized`, so that the session store can show the login.
+import type { Incident, IncidentDetail } from './incident';
 import type {
   AccessEvent,
   ClientUse,
@@ -113,6 +114,10 @@ export const api = {
     get<FindingDetail>(`/findings/${encodeURIComponent(id)}`, {}, signal),
   findingEvents: (id: string, query: Query, signal?: AbortSignal) =>
     get<Paged<AccessEvent>>(`/findings/${encodeURIComponent(id)}/events`, query, signal),
+
+  incidents: (query: Query, signal?: AbortSignal) => get<Paged<Incident>>('/incidents', query, signal),
+  incident: (id: string, signal?: AbortSignal) =>
+    get<IncidentDetail>(`/incidents/${encodeURIComponent(id)}`, {}, signal),
 
   tokens: (query: Query, signal?: AbortSignal) => get<Paged<TokenRow>>('/tokens', query, signal),
   token: (id: string, signal?: AbortSignal) =>

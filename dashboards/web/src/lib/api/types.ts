@@ -1,5 +1,6 @@
 // The JSON of the API, as the `model` crate and the `dashboards` crate serialise it. Times are RFC 3339 in UTC.
 // What is unknown is absent.
+import type { Incident } from './incident';
 
 export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical';
 export type FindingStatus = 'open' | 'closed';
@@ -234,6 +235,7 @@ export interface Series {
 
 export interface FindingDetail {
   finding: Finding;
+  incident: Incident | null;
   series: Series & { band: BandPoint[] };
   signals: Signal[];
   notifications: Notification[];
@@ -258,6 +260,7 @@ export interface TokenRow {
 export interface TokenDetail {
   token: TokenRow;
   profile: TokenProfile | null;
+  incidents: Incident[];
   findings: Finding[];
   responses: Response[];
 }
