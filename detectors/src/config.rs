@@ -43,6 +43,18 @@ pub struct DetectorsConfig {
     pub out_of_scope: OutOfScopeConfig,
     /// Everybody at once.
     pub fleet_failure: FleetFailureConfig,
+    /// Data.
+    pub data_volume_spike: DataVolumeSpikeConfig,
+    /// Long silences.
+    pub dormant_reactivation: DormantReactivationConfig,
+    /// Hours of the week.
+    pub off_hours_use: ModeConfig,
+    /// Slow growth.
+    pub slow_drift: ModeConfig,
+    /// Tokens in URLs.
+    pub token_in_url: ModeConfig,
+    /// Calls without TLS.
+    pub insecure_transport: ModeConfig,
     /// Other modes for single tokens or consumers; the first that matches counts.
     pub overrides: Vec<OverrideConfig>,
 }
@@ -129,6 +141,37 @@ pub struct FleetFailureConfig {
     pub group_share: f64,
 }
 
+/// A detector with nothing to set but its mode.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModeConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+}
+
+/// `[detectors.data_volume_spike]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataVolumeSpikeConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Less KiB than this in 10 min, 1 d never matter.
+    pub floors_kib: [u64; 2],
+    /// Nor do less than this many times the expected.
+    pub ratios: [f64; 2],
+}
+
+/// `[detectors.dormant_reactivation]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DormantReactivationConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// A silence as long as this makes a token dormant, if it is also three times its longest before.
+    #[serde(with = "humantime_serde")]
+    pub after: Duration,
+}
+
 /// `[detectors.out_of_scope]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -208,6 +251,12 @@ impl Default for DetectorsConfig {
             failure_burst: FailureBurstConfig::default(),
             out_of_scope: OutOfScopeConfig::default(),
             fleet_failure: FleetFailureConfig::default(),
+            data_volume_spike: DataVolumeSpikeConfig::default(),
+            dormant_reactivation: DormantReactivationConfig::default(),
+            off_hours_use: ModeConfig::default(),
+            slow_drift: ModeConfig::default(),
+            token_in_url: ModeConfig::default(),
+            insecure_transport: ModeConfig::default(),
             overrides: Vec::new(),
         }
     }
@@ -247,6 +296,25 @@ impl Default for FailureBurstConfig {
             distinct_paths: 5,
             blatant: [20, 30, 50, 120],
             blatant_share: 0.5,
+        }
+    }
+}
+
+impl Default for DataVolumeSpikeConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            floors_kib: [20_480, 204_800],
+            ratios: [3.0, 2.0],
+        }
+    }
+}
+
+impl Default for DormantReactivationConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            after: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -335,7 +403,9 @@ impl DetectorsConfig {
             .ratios
             .iter()
             .map(|ratio| ("failure_burst.ratios", ratio));
-        for (key, ratio) in rate.chain(burst) {
+        let data = self.data_volume_spike.ratios.iter();
+        let data = data.map(|ratio| ("data_volume_spike.ratios", ratio));
+        for (key, ratio) in rate.chain(burst).chain(data) {
             if !(1.0..=1e6).contains(ratio) {
                 problems.add(key, "every ratio must lie between 1 and 1,000,000");
             }

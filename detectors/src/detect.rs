@@ -1,11 +1,20 @@
 //! The detectors: each looks at one event of one token and says whether it is a hit. One file, one variant of
 //! [`tokenwatch_model::Detector`], one call in [`crate::Engine`], one folder of scenarios, one page of documentation.
 
+pub(crate) mod credential_stuffing;
+pub(crate) mod data_volume_spike;
+pub(crate) mod dormant_reactivation;
 pub(crate) mod failure_burst;
 pub(crate) mod fleet_failure;
+mod hygiene;
+pub(crate) mod insecure_transport;
 pub(crate) mod new_geography;
+pub(crate) mod off_hours_use;
 pub(crate) mod out_of_scope;
 pub(crate) mod rate_spike;
+pub(crate) mod slow_drift;
+pub(crate) mod token_guessing;
+pub(crate) mod token_in_url;
 
 use crate::habit::Judgement;
 

@@ -16,7 +16,10 @@ use crate::case::{Case, Circumstances};
 use crate::commons::{ANY, Commons, Groups, WINDOW_S};
 use crate::config::DetectorMode;
 use crate::contest::Contest;
-use crate::detect::{failure_burst, fleet_failure, new_geography, out_of_scope, rate_spike};
+use crate::detect::{
+    data_volume_spike, dormant_reactivation, failure_burst, fleet_failure, insecure_transport,
+    new_geography, off_hours_use, out_of_scope, rate_spike, slow_drift, token_in_url,
+};
 use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
 use crate::hit::{Belonging, Hit, Stream, Tier};
@@ -188,6 +191,7 @@ impl Engine {
             token.marks.changed = true;
             self.changed.push(slot);
         }
+        let silence = event.ts.since(token.newest);
         token.advance(event.ts, settings);
         let window = u32::try_from(event.ts.as_secs().div_euclid(WINDOW_S)).unwrap_or(0);
         if window > token.mark.window {
@@ -204,6 +208,17 @@ impl Engine {
         let challenged = found.hits.len() > usize::from(scope_hit);
         found.push(failure_burst::observe(token, event, settings));
         found.push(rate_spike::observe(token, event.ts, settings));
+        found.push(data_volume_spike::observe(token, event, settings));
+        found.push(off_hours_use::observe(token, event));
+        found.push(slow_drift::observe(token, event, settings));
+        found.push(dormant_reactivation::observe(
+            token, silence, event, settings,
+        ));
+        if !event.flags.is_empty() {
+            let popularity = &mut self.commons.popularity;
+            found.push(token_in_url::observe(token, popularity, event));
+            found.push(insecure_transport::observe(token, popularity, event));
+        }
         if token.marks.has_case || !found.hits.is_empty() {
             let moment = Moment {
                 slot,
@@ -528,7 +543,8 @@ fn belongs(
                 Stream::Denied | Stream::NotFound => {
                     failure_burst::heat(token, event, stream, scale)
                 }
-                Stream::BytesOut | Stream::Distinct => None,
+                Stream::BytesOut => data_volume_spike::heat(token, scale),
+                Stream::Distinct => None,
             };
             count.map(|count| count >= half)
         }

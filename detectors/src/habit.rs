@@ -23,5 +23,9 @@ pub(crate) const FAILURE_WIDTHS: [i64; 4] = [60, 600, 3_600, 86_400];
 /// As for the rate; failures vary more over the long windows.
 pub(crate) const FAILURE_PRIOR_SPREADS: [f64; 4] = [0.45, 0.35, 0.30, 0.25];
 
+/// The windows of data, in seconds, and the spreads of its daily maxima.
+pub(crate) const VOLUME_WIDTHS: [i64; 2] = [600, 86_400];
+pub(crate) const VOLUME_PRIOR_SPREADS: [f64; 2] = [0.45, 0.30];
+
 /// A day loses three per cent of its weight with every later day: a memory of 33 days.
 pub(crate) const DAY_DISCOUNT: f64 = 0.97;

@@ -29,22 +29,25 @@ mod risk;
 mod route_pattern;
 mod samples;
 mod settings;
+mod sources;
 mod stats;
 mod subject;
 mod token;
 mod token_table;
+mod volume;
 mod wording;
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 
 pub use config::{
-    AllowConfig, DetectorMode, DetectorsConfig, FailureBurstConfig, FleetFailureConfig,
-    NewGeographyConfig, OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig,
-    ScopeConfig,
+    AllowConfig, DataVolumeSpikeConfig, DetectorMode, DetectorsConfig, DormantReactivationConfig,
+    FailureBurstConfig, FleetFailureConfig, ModeConfig, NewGeographyConfig, OutOfScopeConfig,
+    OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
 pub use settings::DetectorSettings;
+pub use sources::{CredentialStuffingConfig, TokenGuessingConfig};
 
 /// A fixed hash of a text, the same on every run.
 fn hash_text(text: &str) -> u64 {

@@ -30,6 +30,8 @@ pub(crate) struct RateHabit {
     before: (u32, u16),
     /// Calls in a half-minute from which on the token surges.
     pub(crate) hot_at: u16,
+    /// Cumulative sum of how far days lie above their expectation.
+    pub(crate) drift: f32,
     /// Hours for which dispersions were learned, up to their memory.
     hours: u8,
     /// The day it began.
@@ -44,6 +46,7 @@ impl RateHabit {
             scales: std::array::from_fn(|_| Scale::seeded_from(day)),
             expected_hour: slots.expected(hour, level) as f32,
             before: (0, 0),
+            drift: 0.0,
             hot_at: hot_at(slots.expected(hour, level)),
             slots,
             hours: 0,

@@ -3,8 +3,8 @@
 use tokenwatch_model::{Detector, TokenId};
 
 use crate::config::{
-    DetectorMode, DetectorsConfig, FailureBurstConfig, FleetFailureConfig, NewGeographyConfig,
-    OverrideConfig,
+    DetectorMode, DetectorsConfig, DormantReactivationConfig, FailureBurstConfig,
+    FleetFailureConfig, NewGeographyConfig, OverrideConfig,
 };
 use crate::habit::ScaleSpec;
 use crate::policy::Policies;
@@ -29,6 +29,8 @@ pub struct DetectorSettings {
     pub(crate) failure: FailureBurstConfig,
     pub(crate) geography: NewGeographyConfig,
     pub(crate) fleet: FleetFailureConfig,
+    pub(crate) volume_scales: [ScaleSpec; 2],
+    pub(crate) dormant: DormantReactivationConfig,
     pub(crate) policies: Policies,
     modes: [DetectorMode; Detector::ALL.len()],
     overrides: Vec<OverrideConfig>,
@@ -43,6 +45,11 @@ impl Default for DetectorSettings {
 }
 
 impl DetectorSettings {
+    /// KiB in ten minutes and in a day below which data does not matter.
+    pub(crate) fn volume_floors(&self) -> [u32; 2] {
+        [self.volume_scales[0].floor, self.volume_scales[1].floor]
+    }
+
     /// What `detector` may do where nothing else is said.
     pub(crate) fn default_mode(&self, detector: Detector) -> DetectorMode {
         self.modes[detector as usize]
@@ -86,6 +93,12 @@ pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> Detect
         Detector::FailureBurst => failure.mode,
         Detector::OutOfScope => config.out_of_scope.mode,
         Detector::FleetFailure => config.fleet_failure.mode,
+        Detector::DataVolumeSpike => config.data_volume_spike.mode,
+        Detector::OffHoursUse => config.off_hours_use.mode,
+        Detector::SlowDrift => config.slow_drift.mode,
+        Detector::DormantReactivation => config.dormant_reactivation.mode,
+        Detector::TokenInUrl => config.token_in_url.mode,
+        Detector::InsecureTransport => config.insecure_transport.mode,
         _ => DetectorMode::On,
     };
     DetectorSettings {
@@ -113,6 +126,12 @@ pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> Detect
         failure: failure.clone(),
         geography: config.new_geography.clone(),
         fleet: config.fleet_failure.clone(),
+        volume_scales: std::array::from_fn(|index| ScaleSpec {
+            prior_spread: crate::habit::VOLUME_PRIOR_SPREADS[index],
+            floor: u32::try_from(config.data_volume_spike.floors_kib[index]).unwrap_or(u32::MAX),
+            ratio: config.data_volume_spike.ratios[index],
+        }),
+        dormant: config.dormant_reactivation.clone(),
         policies,
         modes: Detector::ALL.map(mode),
         overrides: config.overrides.clone(),

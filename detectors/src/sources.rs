@@ -16,6 +16,7 @@ mod key;
 mod picture;
 mod sketch;
 mod standing;
+pub(crate) mod story;
 mod table;
 mod tally;
 mod window;
@@ -25,10 +26,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{AccessEvent, Outcome, TokenId};
 
-pub use config::{CredentialStuffingConfig, TokenGuessingConfig};
 pub(crate) use attacks::Attempt;
-pub(crate) use key::SourceKey;
-pub(crate) use picture::Picture;
+use attacks::Choice;
+pub use config::{CredentialStuffingConfig, TokenGuessingConfig};
+use entry::Attack;
 pub(crate) use standing::{Homes, Standing};
 
 use crate::hit::Hit;
@@ -42,6 +43,8 @@ pub(crate) const WINDOWS_PER_DAY: i64 = 86_400 / WINDOW_S;
 /// While streams are together, a window is sealed before the one after the next begins to end. Accepted calls are counted
 /// for addresses that were remembered so many windows before, and for all addresses if that is not known yet.
 const LAG_WINDOWS: i64 = 2;
+/// Windows open at once: streams are waited for while they are ten minutes apart, which is twenty windows.
+const MAX_OPEN: usize = 64;
 
 /// Everything known of sources.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -58,6 +61,8 @@ pub(crate) struct Sources {
 pub(crate) struct SourceHit {
     /// The address, network, `AS64500` or route: the subject's id.
     pub(crate) name: String,
+    /// The window that showed it.
+    pub(crate) window: i64,
     pub(crate) hit: Hit,
     /// Tokens that the source was let in with.
     pub(crate) helped: Vec<TokenId>,
@@ -79,9 +84,12 @@ impl Sources {
     /// Counts a call in its window; `standing` is how its token stood to its network before the call.
     pub(crate) fn note(&mut self, event: &AccessEvent<'_>, standing: Standing) {
         let is_try = match (event.outcome, standing) {
-            (Outcome::Denied, Standing::Regular) | (Outcome::Ok, Standing::Stranger | Standing::Visitor) => false,
+            (Outcome::Denied, Standing::Regular)
+            | (Outcome::Ok, Standing::Stranger | Standing::Visitor) => false,
             (Outcome::Denied, _) => true,
-            (Outcome::Ok, Standing::Regular | Standing::Anonymous) => return self.note_usual(event),
+            (Outcome::Ok, Standing::Regular | Standing::Anonymous) => {
+                return self.note_usual(event);
+            }
             _ => return,
         };
         let Some(window) = self.window_of(event) else {
@@ -100,7 +108,7 @@ impl Sources {
             return;
         };
         let number = event.ts.as_secs().div_euclid(WINDOW_S);
-        let is_known = number <= self.sealed + LAG_WINDOWS || self.sealed == 0;
+        let is_known = number <= self.sealed + LAG_WINDOWS;
         if is_known && !self.table.remembers(address) {
             return;
         }
@@ -112,7 +120,8 @@ impl Sources {
     /// The window of an event, unless it is sealed.
     fn window_of(&mut self, event: &AccessEvent<'_>) -> Option<&mut Window> {
         let number = event.ts.as_secs().div_euclid(WINDOW_S);
-        (number > self.sealed).then(|| self.open.entry(number).or_default())
+        let has_room = self.open.len() < MAX_OPEN || self.open.contains_key(&number);
+        (number > self.sealed && has_room).then(|| self.open.entry(number).or_default())
     }
 
     /// Seals every window up to `last` and adds the attacks that they show. `last` must not fall.
@@ -132,15 +141,35 @@ impl Sources {
             if touched.is_empty() {
                 continue;
             }
-            let attempts = attacks::choose(&self.table, &touched, number, stuffing, guessing);
-            self.report(attempts, number, out);
+            let choice = attacks::choose(&self.table, &touched, number, stuffing, guessing);
+            self.report(choice, number, out);
             self.table.bound();
         }
         self.sealed = self.sealed.max(last);
     }
 
-    fn report(&mut self, attempts: Vec<Attempt>, number: i64, out: &mut Vec<SourceHit>) {
-        todo!()
+    /// Notes what was decided in what is remembered, and adds the hits.
+    fn report(&mut self, choice: Choice, number: i64, out: &mut Vec<SourceHit>) {
+        for (key, strength, attacked) in choice.strengths {
+            if let Some(entry) = self.table.get_mut(key) {
+                entry.habit.note(number, strength, attacked);
+            }
+        }
+        for attempt in choice.attempts {
+            let Some(entry) = self.table.get_mut(attempt.key) else {
+                continue;
+            };
+            let start_s = match attempt.ongoing {
+                Some(attack) => attack.start_s,
+                None => story::start_s(&attempt, number),
+            };
+            entry.attack = Some(Attack {
+                detector: attempt.detector,
+                start_s,
+                last: number,
+            });
+            out.push(story::hit(&attempt, entry, number, start_s));
+        }
     }
 
     /// After a restore: what follows from the state.
@@ -158,3 +187,6 @@ impl Sources {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,11 +9,13 @@ use tokenwatch_model::{Timestamp, TokenId, TokenProfile};
 
 use crate::calendar::{DAY, day_of, hour_of};
 use crate::commons::{Commons, Groups, Mark};
+use crate::detect::slow_drift;
 use crate::failures::{FailureKind, Failures};
 use crate::habit::{Basis, DAY_DISCOUNT, Fold, Scale};
 use crate::places::Places;
 use crate::rate::RateHabit;
 use crate::settings::DetectorSettings;
+use crate::volume::{SmallVolume, Volume};
 
 /// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
 const PROMOTION_CALLS: u32 = 20;
@@ -23,6 +25,9 @@ const YOUNG_DAYS: f32 = 1.9;
 const MAX_IDLE_FOLDS: i64 = 7;
 /// Days that a roll looks at one by one: five weeks clear every maximum.
 const MAX_ROLLED_DAYS: i64 = 35;
+
+/// What one day adds to the sum of drifts at most, in spreads: a spike is no drift.
+const MAX_DRIFT: f64 = 3.0;
 
 /// One token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +50,10 @@ pub(crate) struct Token {
     pub(crate) rate: Option<Box<RateHabit>>,
     pub(crate) failures: [Option<Box<Failures>>; FailureKind::ALL.len()],
     pub(crate) mark: Mark,
+    pub(crate) small_volume: SmallVolume,
+    pub(crate) volume: Option<Box<Volume>>,
+    /// The longest silence so far.
+    pub(crate) longest_silence_h: u16,
 }
 
 /// Facts about a token that the hot path asks for.
@@ -60,6 +69,9 @@ pub(crate) struct Marks {
     pub(crate) spiked_yesterday: bool,
     /// It counts among those that fail in its newest window.
     pub(crate) fails: bool,
+    /// Flags of calls that were told today, and those that it ever had.
+    pub(crate) told_flags: u8,
+    pub(crate) had_flags: u8,
 }
 
 /// A day that ends, as the streams of a token see it.
@@ -100,6 +112,9 @@ impl Token {
             rate: None,
             failures: [None, None],
             mark: Mark::default(),
+            small_volume: SmallVolume::default(),
+            volume: None,
+            longest_silence_h: 0,
         }
     }
 
@@ -126,6 +141,10 @@ impl Token {
         let level = self.hourly_level();
         if let Some(rate) = &mut self.rate {
             rate.advance(from, ts, day);
+        }
+        match &mut self.volume {
+            Some(volume) => volume.advance(from, ts, day),
+            None => self.small_volume.advance(from, ts),
         }
         for failures in self.failures.iter_mut().flatten() {
             failures.advance(from, ts, day);
@@ -165,6 +184,10 @@ impl Token {
                     self.day.learn_day_dispersion(count, expected, fold.days);
                 }
             }
+            self.add_drift(&end, settings);
+            if let Some(volume) = &mut self.volume {
+                volume.end_day(&end, tainted, settings);
+            }
             let whole_day = &settings.rate_scales[4];
             self.day.end_whole_day(whole_day, end.fold(first, tainted));
             for failures in self.failures.iter_mut().flatten() {
@@ -174,9 +197,29 @@ impl Token {
                 self.days = (f64::from(self.days) * DAY_DISCOUNT + 1.0) as f32;
             }
             self.places.end_day();
+            self.marks.told_flags = 0;
             self.marks.spiked_yesterday = self.marks.spiked_today;
             self.marks.spiked_today = false;
         }
+    }
+
+    /// Adds the day that is learned now to the cumulative sum of drifts.
+    fn add_drift(&mut self, end: &DayEnd, settings: &DetectorSettings) {
+        let level = self.hourly_level();
+        let (Some(rate), Some(day)) = (&mut self.rate, end.folded) else {
+            return;
+        };
+        if day <= i64::from(rate.since_day) {
+            return;
+        }
+        let expected = rate.slots.expected_day(day, level);
+        let count = f64::from(self.day.count(1));
+        let spec = &settings.rate_scales[4];
+        let above = self
+            .day
+            .standardised(spec, count, expected, f64::from(self.days));
+        let sum = f64::from(rate.drift) + above.min(MAX_DRIFT) - slow_drift::ALLOWANCE;
+        rate.drift = sum.max(0.0) as f32;
     }
 
     /// Begins the half-minute `window`. What it did in the one before the last is known to be its own doing or the fleet's
@@ -282,6 +325,10 @@ impl Token {
                 .flatten()
                 .map(|_| boxed(size_of::<Failures>()))
                 .sum::<usize>()
+            + self
+                .volume
+                .as_ref()
+                .map_or(0, |_| boxed(size_of::<Volume>()))
             + self.places.heap_bytes()
     }
 

@@ -25,6 +25,26 @@ pub(crate) fn count(value: f64) -> String {
     text
 }
 
+/// An amount of data: `37 kB`, `1.2 GB`.
+pub(crate) fn bytes(bytes: f64) -> String {
+    let (value, unit) = match bytes {
+        b if b >= 1e9 => (b / 1e9, "GB"),
+        b if b >= 1e6 => (b / 1e6, "MB"),
+        b => (b / 1e3, "kB"),
+    };
+    format!("{} {unit}", count(value))
+}
+
+/// A time in days, or in hours if it is short: `12 days`, `5 hours`.
+pub(crate) fn days(duration: std::time::Duration) -> String {
+    let hours = duration.as_secs() / 3_600;
+    if hours >= 48 {
+        format!("{} days", hours / 24)
+    } else {
+        format!("{hours} hours")
+    }
+}
+
 /// A share: `87 %`, `0.4 %`.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;

@@ -104,14 +104,28 @@ impl Scale {
         }
     }
 
+    /// A scale of which only is known that no window of any day held more than `peak`.
+    pub(crate) fn below(peak: f64) -> Self {
+        Self {
+            mean: log1p(peak) as f32,
+            weeks: [LogCount::of(peak); 4],
+            ..Self::default()
+        }
+    }
+
     /// Counts an event that lies `age` windows before the newest; the new count, if the window is still open.
     pub(crate) fn add(&mut self, age: i64) -> Option<u32> {
+        self.add_many(age, 1)
+    }
+
+    /// The same for `amount` at once.
+    pub(crate) fn add_many(&mut self, age: i64, amount: u32) -> Option<u32> {
         let window = match age {
             0 => &mut self.current,
             1 => &mut self.previous,
             _ => return None,
         };
-        *window = window.saturating_add(1);
+        *window = window.saturating_add(amount);
         Some(*window)
     }
 
@@ -253,6 +267,17 @@ impl Scale {
     pub(crate) fn max_28d(&self) -> f64 {
         let weeks = self.weeks.iter().copied().max().unwrap_or_default();
         weeks.max(self.yesterday).count()
+    }
+
+    /// How many spreads of its days the whole-day `count` lies above `expected`, on a logarithmic scale.
+    pub(crate) fn standardised(
+        &self,
+        spec: &ScaleSpec,
+        count: f64,
+        expected: f64,
+        days: f64,
+    ) -> f64 {
+        (log1p(count) - log1p(expected)) / self.spread(spec, days)
     }
 
     /// The usual maximum of a day.

@@ -67,6 +67,25 @@ impl Slots {
             .fold(0.0, f64::max)
     }
 
+    /// The most calls of hour number `hour` and its neighbours, as seen; without any prior.
+    pub(crate) fn most_around(&self, hour: i64) -> f64 {
+        (hour - 1..=hour + 1)
+            .map(|hour| {
+                let class = usize::from(is_weekend_hour(hour));
+                self.levels[class][hour.rem_euclid(24) as usize].level()
+            })
+            .fold(0.0, f64::max)
+    }
+
+    /// Hours of a week in which at least `calls` are usual.
+    pub(crate) fn active_hours(&self, calls: f64) -> u32 {
+        let active = |class: usize| {
+            let hours = self.levels[class].iter();
+            hours.filter(|level| level.level() >= calls).count() as u32
+        };
+        5 * active(0) + 2 * active(1)
+    }
+
     /// Calls expected on day number `day`.
     pub(crate) fn expected_day(&self, day: i64, level: f64) -> f64 {
         let class = usize::from(is_weekend(day));

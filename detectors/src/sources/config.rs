@@ -61,7 +61,13 @@ impl Default for TokenGuessingConfig {
 impl CredentialStuffingConfig {
     /// Reports what is wrong with it.
     pub(crate) fn check(&self, problems: &mut Problems) {
-        check("credential_stuffing", &[("tokens", self.tokens)], self.refused_share, self.usual_ratio, problems);
+        check(
+            "credential_stuffing",
+            &[("tokens", self.tokens)],
+            self.refused_share,
+            self.usual_ratio,
+            problems,
+        );
     }
 }
 
@@ -69,7 +75,13 @@ impl TokenGuessingConfig {
     /// Reports what is wrong with it.
     pub(crate) fn check(&self, problems: &mut Problems) {
         let counts = [("tokens", self.tokens), ("attempts", self.attempts)];
-        check("token_guessing", &counts, self.refused_share, self.usual_ratio, problems);
+        check(
+            "token_guessing",
+            &counts,
+            self.refused_share,
+            self.usual_ratio,
+            problems,
+        );
     }
 }
 

@@ -31,9 +31,22 @@ pub(crate) struct Entry {
     pub(crate) last: i64,
     /// The last ten minutes, oldest first, by the blocks' numbers.
     blocks: Vec<(i64, Tally)>,
+    /// What the last window added, by its number.
+    newest: (i64, Newest),
     pub(crate) earliest: Earliest,
     pub(crate) habit: Habit,
     pub(crate) attack: Option<Attack>,
+}
+
+/// What one window added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Newest {
+    /// Refused calls that may be tries.
+    pub(crate) attempts: u32,
+    /// Calls let in with new credentials.
+    pub(crate) admitted: u32,
+    /// Microseconds since 1970 of the first and the last of them.
+    pub(crate) span: Option<(i64, i64)>,
 }
 
 /// An attack that was reported.
@@ -76,6 +89,7 @@ impl Entry {
             since: window,
             last: window,
             blocks: Vec::new(),
+            newest: (window, Newest::default()),
             earliest: Earliest::default(),
             habit: Habit::default(),
             attack: None,
@@ -94,6 +108,10 @@ impl Entry {
 
     /// Adds what a window has to say.
     pub(crate) fn add(&mut self, window: i64, tally: &Tally) {
+        if self.newest.0 != window {
+            self.newest = (window, Newest::default());
+        }
+        self.newest.1.add(tally);
         let block = window.div_euclid(BLOCK_WINDOWS);
         self.blocks.retain(|(number, _)| *number > block - BLOCKS);
         match self.blocks.last_mut() {
@@ -111,7 +129,17 @@ impl Entry {
         self.add(window, &usual);
     }
 
-    /// Whether there may be an attack within the ten minutes up to `window`; the exact question costs more.
+    /// What `window` added.
+    pub(crate) fn newest(&self, window: i64) -> Newest {
+        let (number, newest) = self.newest;
+        if number == window {
+            newest
+        } else {
+            Newest::default()
+        }
+    }
+
+    /// Whether anything was tried, or let in, within the ten minutes up to `window`.
     pub(crate) fn is_active(&self, window: i64) -> bool {
         self.recent(window)
             .any(|tally| tally.attempts() > 0 || tally.admitted > 0)
@@ -147,6 +175,17 @@ impl Entry {
             + self.earliest.heap_bytes()
             + self.blocks.capacity() * size_of::<(i64, Tally)>()
             + blocks.sum::<usize>()
+    }
+}
+
+impl Newest {
+    fn add(&mut self, tally: &Tally) {
+        self.attempts = self.attempts.saturating_add(tally.attempts());
+        self.admitted = self.admitted.saturating_add(tally.admitted);
+        if let Some((first, last)) = tally.span {
+            let (a, b) = self.span.unwrap_or((first, last));
+            self.span = Some((a.min(first), b.max(last)));
+        }
     }
 }
 
@@ -209,7 +248,10 @@ mod tests {
         assert_eq!(habit.usual(day(100) + 5), None);
         let usual = |habit: &Habit, number| habit.usual(day(number)).expect("learned").0;
         assert!((usual(&habit, 101) - 12.0).abs() < 0.01);
-        assert!((usual(&habit, 103) - 3.9).abs() < 0.2, "three days, one of them with tries");
+        assert!(
+            (usual(&habit, 103) - 3.9).abs() < 0.2,
+            "three days, one of them with tries"
+        );
     }
 
     #[test]

@@ -178,8 +178,14 @@ mod tests {
 
     #[test]
     fn paths_that_differ_in_ids_are_one_route() {
-        assert_eq!(hash_template("/v1/orders/17"), hash_template("/v1/orders/18a"));
-        assert_ne!(hash_template("/v1/orders/17"), hash_template("/v2/orders/17"));
+        assert_eq!(
+            hash_template("/v1/orders/17"),
+            hash_template("/v1/orders/18a")
+        );
+        assert_ne!(
+            hash_template("/v1/orders/17"),
+            hash_template("/v2/orders/17")
+        );
         assert_ne!(hash_template("/v1/orders"), hash_template("/v1/users"));
     }
 }

@@ -2,10 +2,10 @@
 
 use tokenwatch_model::Detector;
 
+use super::config::{CredentialStuffingConfig, TokenGuessingConfig};
 use super::entry::{ANONYMOUS_PER_CREDENTIAL, Habit};
 use super::key::Level;
 use super::tally::{ADMITTED, NAMED, REGULAR, TRIED, Tally};
-use super::config::{CredentialStuffingConfig, TokenGuessingConfig};
 
 /// What ten minutes show.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,11 @@ impl Picture {
         let admitted = sum.credentials.count_of(&[ADMITTED]);
         let regulars = sum.credentials.count_of(&[REGULAR]);
         let share = |part: f64, rest: f64| {
-            if part > 0.0 { part / (part + rest) } else { 0.0 }
+            if part > 0.0 {
+                part / (part + rest)
+            } else {
+                0.0
+            }
         };
         let attempts = sum.attempts();
         Self {
@@ -125,12 +129,20 @@ mod tests {
 
     fn check(picture: &Picture, level: Level, want: Option<Detector>) {
         let (stuffing, guessing) = Default::default();
-        assert_eq!(decide_attack(picture, level, &stuffing, &guessing), want, "{picture:?}");
+        assert_eq!(
+            decide_attack(picture, level, &stuffing, &guessing),
+            want,
+            "{picture:?}"
+        );
     }
 
     #[test]
     fn somebodys_credentials_are_stuffed_and_nobodys_are_guessed() {
-        check(&picture(), Level::Address, Some(Detector::CredentialStuffing));
+        check(
+            &picture(),
+            Level::Address,
+            Some(Detector::CredentialStuffing),
+        );
         let nobodys = Picture {
             named: 0.0,
             ..picture()
@@ -170,7 +182,11 @@ mod tests {
             ..picture()
         };
         check(&healthy_calls, Level::Address, None);
-        check(&healthy_calls, Level::System, Some(Detector::CredentialStuffing));
+        check(
+            &healthy_calls,
+            Level::System,
+            Some(Detector::CredentialStuffing),
+        );
     }
 
     #[test]

@@ -127,7 +127,10 @@ mod tests {
         }
         for count in [100u32, 1_000, 100_000] {
             let estimate = of(0..count, 0).count();
-            assert!((estimate / f64::from(count) - 1.0).abs() < 0.33, "{count}: {estimate}");
+            assert!(
+                (estimate / f64::from(count) - 1.0).abs() < 0.33,
+                "{count}: {estimate}"
+            );
         }
     }
 

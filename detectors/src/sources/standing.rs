@@ -87,6 +87,9 @@ mod tests {
     fn a_token_that_was_refused_for_hours_is_a_regular() {
         let homes = Homes::default();
         let (then, now) = (Timestamp::from_secs(0), Timestamp::from_secs(2 * HOUR));
-        assert_eq!(homes.standing(ip("192.0.2.7"), then, now), Standing::Regular);
+        assert_eq!(
+            homes.standing(ip("192.0.2.7"), then, now),
+            Standing::Regular
+        );
     }
 }

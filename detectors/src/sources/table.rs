@@ -81,8 +81,10 @@ impl Table {
             if excess == 0 {
                 continue;
             }
-            let mut ages: Vec<(i64, SourceKey)> =
-                entries.iter().map(|(key, entry)| (entry.last, *key)).collect();
+            let mut ages: Vec<(i64, SourceKey)> = entries
+                .iter()
+                .map(|(key, entry)| (entry.last, *key))
+                .collect();
             ages.select_nth_unstable(excess - 1);
             for (_, key) in &ages[..excess] {
                 entries.remove(key);

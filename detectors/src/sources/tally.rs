@@ -79,7 +79,8 @@ impl Tally {
             return;
         }
         if refused {
-            self.trials.add(credential ^ address.rotate_left(32), UNNAMED);
+            self.trials
+                .add(credential ^ address.rotate_left(32), UNNAMED);
             self.addresses.add(address, UNNAMED);
         }
         self.extend(event.ts.as_micros(), event.ts.as_micros());
@@ -94,11 +95,16 @@ impl Tally {
         self.credentials.merge(&other.credentials);
         self.trials.merge(&other.trials);
         self.addresses.merge(&other.addresses);
-        for guest in &other.guests {
-            self.welcome(*guest);
-        }
+        self.merge_guests(other);
         if let Some((first, last)) = other.span {
             self.extend(first, last);
+        }
+    }
+
+    /// Adds only the tokens that were let in.
+    pub(crate) fn merge_guests(&mut self, other: &Self) {
+        for guest in &other.guests {
+            self.welcome(*guest);
         }
     }
 

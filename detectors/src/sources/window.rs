@@ -116,7 +116,10 @@ impl Window {
                 size_of::<(SourceKey, Cell)>()
                     + cell.tally.heap_bytes()
                     + cell.earliest.heap_bytes()
-                    + cell.origin.as_ref().map_or(0, |(_, _, name)| name.capacity())
+                    + cell
+                        .origin
+                        .as_ref()
+                        .map_or(0, |(_, _, name)| name.capacity())
             })
             .sum();
         cells + self.usual.len() * size_of::<(IpAddr, u32)>()
@@ -163,11 +166,7 @@ impl Cell {
         self.tally.note(event, standing);
         self.earliest.note(event);
         let at = event.ts.as_micros();
-        if self
-            .origin
-            .as_ref()
-            .is_none_or(|(first, ..)| at <= *first)
-        {
+        if self.origin.as_ref().is_none_or(|(first, ..)| at <= *first) {
             let origin = (at, keys, name_of(key, event));
             if self.origin.as_ref().is_none_or(|known| origin < *known) {
                 self.origin = Some(origin);

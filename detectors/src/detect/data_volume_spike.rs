@@ -1,0 +1,173 @@
+//! `data_volume_spike`: more bytes sent to this token than in its heaviest windows.
+//!
+//! Catches exfiltration at an unchanged number of calls, within ten minutes or trickling over a day. Misses what stays
+//! below the floors, and gateways that do not log sizes. Its main false positive is a real export or backfill. Alone it is
+//! low, as all volume. Bytes per token: 12 in the header, 80 more once a tenth of a floor was reached. Three keys as for
+//! `rate_spike`; KiB instead of calls.
+
+use tokenwatch_model::{AccessEvent, Detector, Severity};
+
+use super::{habit_db, window_start};
+use crate::calendar::DAY;
+use crate::habit::{Judgement, VOLUME_WIDTHS};
+use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
+use crate::settings::DetectorSettings;
+use crate::token::{Maturity, Token};
+use crate::volume::Volume;
+use crate::wording;
+
+/// Evidence of a habit that is not a week old.
+const YOUNG_DB: f64 = 12.0;
+
+/// Counts the bytes of the call; a hit if a window broke the habit.
+pub(crate) fn observe(
+    token: &mut Token,
+    event: &AccessEvent<'_>,
+    settings: &DetectorSettings,
+) -> Option<Hit> {
+    let bytes = event.http.bytes_out?;
+    let newest = token.newest;
+    let kib = token.small_volume.kib(bytes);
+    if kib == 0 {
+        return None;
+    }
+    let mut counted = false;
+    if token.volume.is_none() {
+        let floors = settings.volume_floors();
+        let same_day = event.ts.as_secs().div_euclid(DAY) == newest.as_secs().div_euclid(DAY);
+        if !same_day || !token.small_volume.add(kib, floors) {
+            return None;
+        }
+        token.volume = Some(Box::new(Volume::begin(token.small_volume, newest, floors)));
+        counted = true;
+    }
+    let mut strongest: Option<Hit> = None;
+    for (index, width) in VOLUME_WIDTHS.into_iter().enumerate() {
+        let age = newest.as_secs().div_euclid(width) - event.ts.as_secs().div_euclid(width);
+        let scale = &mut token.volume.as_mut()?.scales[index];
+        let count = if counted {
+            Some(scale.count(age))
+        } else {
+            scale.add_many(age, kib)
+        };
+        let Some(count) = count else {
+            continue;
+        };
+        if scale.is_stale() {
+            arm(token, index, settings);
+        }
+        if token.volume.as_ref()?.scales[index].trips(count)
+            && let Some(hit) = judge(token, index, age, settings)
+            && strongest
+                .as_ref()
+                .is_none_or(|best| (hit.tier, hit.size) > (best.tier, best.size))
+        {
+            strongest = Some(hit);
+        }
+    }
+    strongest
+}
+
+/// KiB in the newest window at `index`: what keeps an episode going.
+pub(crate) fn heat(token: &Token, index: u8) -> Option<u32> {
+    let volume = token.volume.as_ref()?;
+    Some(volume.scales[usize::from(index)].count(0))
+}
+
+fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
+    let maturity = token.maturity(settings);
+    let days = f64::from(token.days);
+    let Some(volume) = token.volume.as_mut() else {
+        return;
+    };
+    if maturity == Maturity::New {
+        volume.scales[index].silence();
+    } else {
+        let basis = volume.basis(index, days);
+        let spec = &settings.volume_scales[index];
+        let trip = volume.scales[index].trip_count(spec, &basis, &settings.signal_quantiles);
+        volume.scales[index].arm(trip);
+    }
+}
+
+fn judge(token: &mut Token, index: usize, age: i64, settings: &DetectorSettings) -> Option<Hit> {
+    let maturity = token.maturity(settings);
+    let days = f64::from(token.days);
+    let volume = token.volume.as_mut()?;
+    let basis = volume.basis(index, days);
+    let scale = &mut volume.scales[index];
+    let count = scale.count(age);
+    let judgement = scale.judge(&settings.volume_scales[index], &basis, count);
+    if judgement.p_now > settings.alpha_now {
+        scale.arm(count.saturating_add((count / 10).max(1)));
+        return None;
+    }
+    let is_finding = maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding;
+    if is_finding {
+        scale.arm(count.saturating_mul(2));
+        token.marks.spiked_today = true;
+    } else {
+        scale.arm(count.saturating_add((count / 4).max(1)));
+    }
+    let tier = if is_finding {
+        Tier::Finding
+    } else {
+        Tier::Signal
+    };
+    Some(hit(token, index, age, judgement, tier, settings))
+}
+
+fn hit(
+    token: &Token,
+    index: usize,
+    age: i64,
+    judgement: Judgement,
+    tier: Tier,
+    settings: &DetectorSettings,
+) -> Hit {
+    let width_s = VOLUME_WIDTHS[index];
+    let window = wording::span(width_s);
+    let young = token.active_days < settings.mature_days;
+    let kib = |count: f64| wording::bytes(1_024.0 * count);
+    Hit {
+        tier,
+        severity: Severity::Low,
+        evidence_db: if young {
+            YOUNG_DB
+        } else {
+            habit_db(&judgement)
+        },
+        hard: false,
+        size: judgement.above_peak(),
+        window_start: window_start(token.newest.as_secs(), width_s, age),
+        quiet_s: QUIET_S.max(2 * width_s.min(DAY)),
+        confirm: true,
+        story: Story {
+            detector: Detector::DataVolumeSpike,
+            rank: 0,
+            belonging: Belonging::Count {
+                stream: Stream::BytesOut,
+                scale: index as u8,
+                half: judgement.count / 2,
+            },
+            text: format!(
+                "{{name}} was sent {} within {window} from {{since}}; in its heaviest {window} of a usual day it is sent {}, \
+                 and {} at most in 28 days{{sources}}",
+                kib(f64::from(judgement.count)),
+                kib(judgement.habitual_peak),
+                kib(judgement.max_28d),
+            ),
+            figures: figures_of(
+                &judgement,
+                width_s,
+                u32::from(token.active_days),
+                "KiB sent: negative binomial against the expectation, and Student's t on log daily maxima",
+                format!(
+                    "{} in its heaviest window of a usual day",
+                    kib(judgement.habitual_peak)
+                ),
+            ),
+        },
+        bulk: None,
+    }
+}

@@ -1,0 +1,165 @@
+//! What findings say about a source.
+
+use tokenwatch_model::{Detector, Evidence, Severity, Timestamp};
+
+use super::attacks::Attempt;
+use super::entry::{Entry, window_start_s};
+use super::key::{Level, SourceKey};
+use super::{SourceHit, WINDOW_S};
+use crate::detect::{credential_stuffing, token_guessing};
+use crate::hit::{Belonging, Bulk, Hit, QUIET_S, Story, Tier};
+use crate::wording::{count, percent};
+
+/// What the rule looks at, in seconds.
+const SPAN_S: u64 = 600;
+/// Weight of an attack that just crosses the line, and at most; ten times as large weighs ten decibans more.
+const LEAST_DB: f64 = 20.0;
+const MOST_DB: f64 = 30.0;
+/// Tokens that are named in the sentence.
+const NAMED_TOKENS: usize = 3;
+
+/// The hit that an attack amounts to in the window that was just sealed.
+pub(crate) fn hit(attempt: &Attempt, entry: &Entry, window: i64, start_s: i64) -> SourceHit {
+    let (severity, story) = match attempt.detector {
+        Detector::TokenGuessing => (
+            token_guessing::severity(attempt),
+            token_guessing::tell(attempt),
+        ),
+        _ => (
+            credential_stuffing::severity(attempt),
+            credential_stuffing::tell(attempt),
+        ),
+    };
+    let strength = attempt.picture.strength;
+    let hit = Hit {
+        tier: Tier::Finding,
+        severity,
+        evidence_db: (LEAST_DB + 10.0 * libm::log10(strength.max(1.0) / 10.0))
+            .clamp(LEAST_DB, MOST_DB),
+        hard: severity >= Severity::High,
+        size: strength,
+        window_start: Timestamp::from_secs(start_s),
+        quiet_s: QUIET_S,
+        confirm: false,
+        story,
+        bulk: Some(Box::new(bulk(attempt, entry, window))),
+    };
+    SourceHit {
+        name: entry.name.clone(),
+        window,
+        hit,
+        helped: attempt.helped.clone(),
+    }
+}
+
+/// The events: of the whole ten minutes at first, then those of each window.
+fn bulk(attempt: &Attempt, entry: &Entry, window: i64) -> Bulk {
+    let (attempts, admitted, span) = if attempt.ongoing.is_some() {
+        let newest = entry.newest(window);
+        (newest.attempts, attempt.admitted[1], newest.span)
+    } else {
+        (
+            attempt.sum.attempts(),
+            attempt.admitted[0],
+            attempt.sum.span,
+        )
+    };
+    let at = window * WINDOW_S * 1_000_000;
+    let (first, last) = span.unwrap_or((at, at));
+    let second = |micros: i64| micros.div_euclid(1_000_000);
+    Bulk {
+        first_event_s: second(first),
+        last_event_s: second(last),
+        events: u64::from(attempts) + u64::from(admitted),
+        refused: u64::from(attempts),
+        succeeded: u64::from(admitted),
+        samples: entry.earliest.samples(),
+        token: None,
+    }
+}
+
+/// When an attack that shows now began.
+pub(crate) fn start_s(attempt: &Attempt, window: i64) -> i64 {
+    attempt
+        .sum
+        .span
+        .map_or(window * WINDOW_S, |(first, _)| window_start_s(first))
+}
+
+/// The subject of the sentence: `Address 203.0.113.7`.
+pub(crate) fn subject(attempt: &Attempt) -> &'static str {
+    match attempt.key {
+        SourceKey::Address(_) => "Address {name}",
+        SourceKey::Prefix(_) => "Network {name}",
+        SourceKey::System(_) => "Many addresses of {name}",
+        SourceKey::Way(..) | SourceKey::Route(_) => "Somebody at {name}",
+    }
+}
+
+/// `Address {name} tried 42 different credentials since {since}`.
+pub(crate) fn tried(attempt: &Attempt, what: &str) -> String {
+    let picture = &attempt.picture;
+    let about = if picture.exact { "" } else { "about " };
+    let number = count(libm::round(picture.credentials));
+    let from = if attempt.key.level() >= Level::Prefix {
+        format!(" from {} addresses", count(libm::round(picture.addresses)))
+    } else {
+        String::new()
+    };
+    format!(
+        "{} tried {about}{number} {what}{from} since {{since}}",
+        subject(attempt)
+    )
+}
+
+/// The sentence's end, and the figures.
+pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
+    let picture = &attempt.picture;
+    let share = if picture.credentials > 0.0 {
+        picture.credential_share
+    } else {
+        picture.call_share
+    };
+    text.push_str(&format!("; {} of them were refused", percent(share)));
+    match attempt.helped.len() {
+        0 => {}
+        1 => text.push_str(&format!(", but {} was ACCEPTED", attempt.helped[0])),
+        n => {
+            let named = attempt.helped.iter().take(NAMED_TOKENS);
+            let named: Vec<String> = named.map(ToString::to_string).collect();
+            let more = if n > NAMED_TOKENS { ", …" } else { "" };
+            text.push_str(&format!(
+                ", but {n} were ACCEPTED ({}{more})",
+                named.join(", ")
+            ));
+        }
+    }
+    let usual = picture.usual.map(|(usual, _)| usual);
+    Story {
+        detector: attempt.detector,
+        rank: u8::from(!attempt.helped.is_empty()),
+        belonging: Belonging::OwnHits,
+        text,
+        figures: Evidence {
+            observed: Some(libm::round(if picture.credentials > 0.0 {
+                picture.credentials
+            } else {
+                f64::from(picture.anonymous)
+            })),
+            habitual_peak: usual,
+            window_s: Some(SPAN_S),
+            statistic:
+                "a rule: many different credentials, most of them refused, and far more than usual"
+                    .to_owned(),
+            baseline_days: picture.usual.map(|(_, days)| days as u32),
+            usual: Some(match usual {
+                Some(usual) => format!(
+                    "about {} such credentials in its worst 10 min of a day",
+                    count(usual)
+                ),
+                None => "first seen to try any within the last day".to_owned(),
+            }),
+            ..Evidence::default()
+        },
+    }
+}

@@ -1,0 +1,130 @@
+//! The data habit of a token: KiB sent to it within ten minutes and within a day.
+//!
+//! Exists only for tokens that once took a tenth of what may matter. Until then all that is known is that no window held
+//! more, which is a habit, too: the stream begins with that as its usual peak.
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::Timestamp;
+
+use crate::calendar::{DAY, day_of};
+use crate::habit::{Basis, Scale, VOLUME_WIDTHS};
+use crate::settings::DetectorSettings;
+use crate::token::DayEnd;
+
+/// A habit is kept from this part of the floor on.
+const BEGIN_PART: u32 = 10;
+/// Weight of a day in the dispersion.
+const DISPERSION_WEIGHT: f64 = 0.3;
+
+/// Bytes of a token that has no data habit: of its newest ten minutes and of its newest day, in KiB.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct SmallVolume {
+    windows: [u32; 2],
+    /// Eighths of a KiB that do not make a whole one yet.
+    rest: u8,
+}
+
+/// Boxed part of a token to which much is sent; 72 bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Volume {
+    pub(crate) scales: [Scale; 2],
+    since_day: u16,
+}
+
+impl SmallVolume {
+    /// Begins new windows where `to` lies in others than `from`.
+    pub(crate) fn advance(&mut self, from: Timestamp, to: Timestamp) {
+        for (window, width) in self.windows.iter_mut().zip(VOLUME_WIDTHS) {
+            if from.as_secs().div_euclid(width) != to.as_secs().div_euclid(width) {
+                *window = 0;
+            }
+        }
+    }
+
+    /// Counts `kib` and says whether the token is to have a data habit from now on.
+    pub(crate) fn add(&mut self, kib: u32, floors: [u32; 2]) -> bool {
+        let mut begins = false;
+        for (window, floor) in self.windows.iter_mut().zip(floors) {
+            *window = window.saturating_add(kib);
+            begins |= *window >= floor / BEGIN_PART;
+        }
+        begins
+    }
+
+    /// KiB of a call's bytes; what is left over waits for the next.
+    pub(crate) fn kib(&mut self, bytes: u64) -> u32 {
+        let eighths = bytes / 128 + u64::from(self.rest);
+        self.rest = (eighths % 8) as u8;
+        u32::try_from(eighths / 8).unwrap_or(u32::MAX)
+    }
+}
+
+impl Volume {
+    /// The habit of a token that never took more than a tenth of the floors so far.
+    pub(crate) fn begin(small: SmallVolume, newest: Timestamp, floors: [u32; 2]) -> Self {
+        let mut scales = floors.map(|floor| Scale::below(f64::from(floor / BEGIN_PART)));
+        for (scale, count) in scales.iter_mut().zip(small.windows) {
+            scale.add_many(0, count);
+        }
+        Self {
+            scales,
+            since_day: u16::try_from(day_of(newest).max(0)).unwrap_or(u16::MAX),
+        }
+    }
+
+    /// Moves the ten minutes on. `day` is that of `from`.
+    pub(crate) fn advance(&mut self, from: Timestamp, to: Timestamp, day: i64) {
+        let width = VOLUME_WIDTHS[0];
+        let (first, last) = (
+            from.as_secs().div_euclid(width),
+            to.as_secs().div_euclid(width),
+        );
+        let expected = self.basis(0, 0.0).expected;
+        self.scales[0].advance(first, last, width, day, expected);
+    }
+
+    /// Ends a day.
+    pub(crate) fn end_day(&mut self, end: &DayEnd, tainted: bool, settings: &DetectorSettings) {
+        let fold = end.fold(i64::from(self.since_day), tainted);
+        if fold.is_some() {
+            let expected = self.basis(0, 0.0).expected;
+            let windows = DAY as f64 / VOLUME_WIDTHS[0] as f64;
+            self.scales[0].learn_dispersion(expected, windows, DISPERSION_WEIGHT);
+        }
+        self.scales[0].end_day(&settings.volume_scales[0], fold);
+        self.scales[1].end_whole_day(&settings.volume_scales[1], fold);
+    }
+
+    /// What the habit rests on for the window at `index`.
+    pub(crate) fn basis(&self, index: usize, days: f64) -> Basis {
+        let expected = self.scales[1].mean_peak() * VOLUME_WIDTHS[index] as f64 / DAY as f64;
+        Basis {
+            expected,
+            typical: self.scales[index].mean_peak() / 3.0,
+            days,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_answers_add_up() {
+        let mut small = SmallVolume::default();
+        let total: u32 = (0..1_000).map(|_| small.kib(600)).sum();
+        // 600 bytes are four eighths of a KiB and 88 bytes that are lost.
+        assert_eq!(total, 500);
+    }
+
+    #[test]
+    fn a_habit_begins_at_a_tenth_of_the_floor_and_knows_that_there_was_never_more() {
+        let mut small = SmallVolume::default();
+        assert!(!small.add(99, [1_000, 10_000]));
+        assert!(small.add(1, [1_000, 10_000]));
+        let volume = Volume::begin(small, Timestamp::from_secs(1_000_000), [1_000, 10_000]);
+        assert_eq!(volume.scales[0].count(0), 100);
+        assert!((volume.scales[0].mean_peak() - 100.0).abs() < 1.0);
+    }
+}
