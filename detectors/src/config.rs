@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Detector, Problem, Problems};
+use tokenwatch_model::{Detector, Problem, Problems, Timestamp};
 
 use crate::policy::Policies;
+use crate::rules::Rules;
 use crate::settings::{self, DetectorSettings};
 
 /// The `[detectors]` table.
@@ -55,8 +56,10 @@ pub struct DetectorsConfig {
     pub token_in_url: ModeConfig,
     /// Calls without TLS.
     pub insecure_transport: ModeConfig,
-    /// Other modes for single tokens or consumers; the first that matches counts.
+    /// Other modes for single tokens, consumers or routes; the first that matches counts.
     pub overrides: Vec<OverrideConfig>,
+    /// What is known and expected for a while: a penetration test, a migration, a load test.
+    pub exceptions: Vec<ExceptionConfig>,
 }
 
 /// What a detector may do.
@@ -218,7 +221,7 @@ pub struct ScopeConfig {
     pub allow: Vec<AllowConfig>,
 }
 
-/// `[[detectors.overrides]]`.
+/// `[[detectors.overrides]]`: everything that is named must match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideConfig {
@@ -230,8 +233,39 @@ pub struct OverrideConfig {
     /// For this token, by `tok_…` or the gateway's name of the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// For calls of this route: a path pattern or the gateway's name of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// What it may do there.
     pub mode: DetectorMode,
+}
+
+/// `[[detectors.exceptions]]`: everything that is named must match; what is found under it is dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExceptionConfig {
+    /// Why, for whoever asks later.
+    pub reason: String,
+    /// The first moment at which it no longer holds; every exception ends.
+    pub until: Timestamp,
+    /// The first at which it does; always before, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// These detectors; all if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<Detector>,
+    /// This consumer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
+    /// This token, by `tok_…` or the gateway's name of the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Calls of this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// Calls from these addresses: `203.0.113.0/24`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 impl Default for DetectorsConfig {
@@ -258,6 +292,7 @@ impl Default for DetectorsConfig {
             token_in_url: ModeConfig::default(),
             insecure_transport: ModeConfig::default(),
             overrides: Vec::new(),
+            exceptions: Vec::new(),
         }
     }
 }
@@ -353,16 +388,9 @@ impl DetectorsConfig {
         let mut problems = Problems::at(prefix);
         self.check_engine(&mut problems);
         self.check_counts(&mut problems);
-        for (index, entry) in self.overrides.iter().enumerate() {
-            if entry.consumer.is_some() == entry.token.is_some() {
-                problems.add(
-                    format!("overrides[{index}]"),
-                    "name either a consumer or a token",
-                );
-            }
-        }
+        let rules = Rules::compile(&self.overrides, &self.exceptions, &mut problems);
         let policies = Policies::compile(&self.out_of_scope, &mut problems);
-        problems.into_result(|| settings::from_valid(self, policies))
+        problems.into_result(|| settings::from_valid(self, policies, rules))
     }
 
     fn check_engine(&self, problems: &mut Problems) {

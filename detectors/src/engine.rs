@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenwatch_model::{
-    AccessEvent, Detector, Finding, Incident, Signal, Timestamp, TokenId, TokenProfile, TokenUse,
+    AccessEvent, Finding, Incident, Signal, Timestamp, TokenId, TokenProfile, TokenUse,
 };
 
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
@@ -24,6 +24,7 @@ use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
 use crate::hit::{Belonging, Hit, Stream, Tier};
 use crate::places::PlaceKey;
+use crate::rules::Matched;
 use crate::settings::DetectorSettings;
 use crate::subject::SubjectKey;
 use crate::token::Token;
@@ -242,7 +243,7 @@ impl Engine {
     ) {
         let key = SubjectKey::Token(used.id);
         let token = self.tokens.at_mut(moment.slot);
-        found.apply_modes(used, settings);
+        found.apply_modes(event, settings);
         if !token.marks.has_case {
             if found.hits.is_empty() {
                 return;
@@ -265,7 +266,7 @@ impl Engine {
                 new_geography::challenge(case, token, place, event);
             }
             found.push(new_geography::contest(case, token, place, event, settings));
-            found.apply_modes(used, settings);
+            found.apply_modes(event, settings);
         }
         let scene = Scene {
             event: Some(event),
@@ -316,7 +317,7 @@ impl Engine {
         out: &mut Detections,
     ) {
         let mut found = Found { hits: vec![hit] };
-        found.apply_default_modes(settings);
+        found.apply(&Matched::source(&key.subject().id, decided), settings);
         let Some(hit) = found.hits.pop() else {
             return;
         };
@@ -464,26 +465,29 @@ impl Found {
         self.hits.extend(hit);
     }
 
-    /// Drops hits of detectors that are off for this token, and turns those that may only signal into signals.
-    fn apply_modes(&mut self, used: &TokenUse<'_>, settings: &DetectorSettings) {
-        let credential = used.credential_id.as_deref();
-        let consumer = used.consumer.as_deref();
-        self.apply(|detector| settings.mode(detector, used.id, credential, consumer));
+    /// Drops hits of detectors that are off for this call and those that an exception covers, and turns those that may only
+    /// signal into signals.
+    fn apply_modes(&mut self, event: &AccessEvent<'_>, settings: &DetectorSettings) {
+        if self.hits.is_empty() {
+            return;
+        }
+        self.apply(&Matched::of(event), settings);
     }
 
-    /// The same for what is about no token.
-    fn apply_default_modes(&mut self, settings: &DetectorSettings) {
-        self.apply(|detector| settings.default_mode(detector));
-    }
-
-    fn apply(&mut self, mode: impl Fn(Detector) -> DetectorMode) {
-        self.hits.retain_mut(|hit| match mode(hit.story.detector) {
-            DetectorMode::Off => false,
-            DetectorMode::Signal => {
-                hit.tier = Tier::Signal;
-                true
+    fn apply(&mut self, call: &Matched<'_>, settings: &DetectorSettings) {
+        self.hits.retain_mut(|hit| {
+            let detector = hit.story.detector;
+            if settings.rules.exception(detector, call).is_some() {
+                return false;
             }
-            DetectorMode::On => true,
+            match settings.mode(detector, call) {
+                DetectorMode::Off => false,
+                DetectorMode::Signal => {
+                    hit.tier = Tier::Signal;
+                    true
+                }
+                DetectorMode::On => true,
+            }
         });
     }
 }

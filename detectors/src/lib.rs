@@ -27,6 +27,7 @@ mod profile;
 mod rate;
 mod risk;
 mod route_pattern;
+mod rules;
 mod samples;
 mod settings;
 mod sources;
@@ -42,8 +43,8 @@ use std::net::IpAddr;
 
 pub use config::{
     AllowConfig, DataVolumeSpikeConfig, DetectorMode, DetectorsConfig, DormantReactivationConfig,
-    FailureBurstConfig, FleetFailureConfig, ModeConfig, NewGeographyConfig, OutOfScopeConfig,
-    OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
+    ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig, NewGeographyConfig,
+    OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
 pub use settings::DetectorSettings;

@@ -1,13 +1,14 @@
 //! The configuration once it is known to be valid, with everything computed that depends on it alone.
 
-use tokenwatch_model::{Detector, TokenId};
+use tokenwatch_model::Detector;
 
 use crate::config::{
     DetectorMode, DetectorsConfig, DormantReactivationConfig, FailureBurstConfig,
-    FleetFailureConfig, NewGeographyConfig, OverrideConfig,
+    FleetFailureConfig, NewGeographyConfig,
 };
 use crate::habit::ScaleSpec;
 use crate::policy::Policies;
+use crate::rules::{Matched, Rules};
 use crate::stats::QuantileTable;
 
 /// Validated settings of the engine and its detectors; made by [`DetectorsConfig::validate`].
@@ -33,7 +34,7 @@ pub struct DetectorSettings {
     pub(crate) dormant: DormantReactivationConfig,
     pub(crate) policies: Policies,
     modes: [DetectorMode; Detector::ALL.len()],
-    overrides: Vec<OverrideConfig>,
+    pub(crate) rules: Rules,
 }
 
 impl Default for DetectorSettings {
@@ -50,36 +51,20 @@ impl DetectorSettings {
         [self.volume_scales[0].floor, self.volume_scales[1].floor]
     }
 
-    /// What `detector` may do where nothing else is said.
-    pub(crate) fn default_mode(&self, detector: Detector) -> DetectorMode {
-        self.modes[detector as usize]
-    }
-
-    /// What `detector` may do for this token.
-    pub(crate) fn mode(
-        &self,
-        detector: Detector,
-        id: TokenId,
-        credential_id: Option<&str>,
-        consumer: Option<&str>,
-    ) -> DetectorMode {
-        let applies = |entry: &&OverrideConfig| {
-            let by_consumer = entry.consumer.is_some() && entry.consumer.as_deref() == consumer;
-            let by_token = entry
-                .token
-                .as_deref()
-                .is_some_and(|token| Some(token) == credential_id || token.parse() == Ok(id));
-            entry.detector == detector && (by_consumer || by_token)
-        };
-        match self.overrides.iter().find(applies) {
-            Some(entry) => entry.mode,
-            None => self.modes[detector as usize],
-        }
+    /// What `detector` may do about this call.
+    pub(crate) fn mode(&self, detector: Detector, call: &Matched<'_>) -> DetectorMode {
+        self.rules
+            .mode(detector, call)
+            .unwrap_or(self.modes[detector as usize])
     }
 }
 
 /// The settings that a valid configuration means.
-pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> DetectorSettings {
+pub(crate) fn from_valid(
+    config: &DetectorsConfig,
+    policies: Policies,
+    rules: Rules,
+) -> DetectorSettings {
     let rate = &config.rate_spike;
     let failure = &config.failure_burst;
     let micros = |duration: std::time::Duration| {
@@ -134,6 +119,6 @@ pub(crate) fn from_valid(config: &DetectorsConfig, policies: Policies) -> Detect
         dormant: config.dormant_reactivation.clone(),
         policies,
         modes: Detector::ALL.map(mode),
-        overrides: config.overrides.clone(),
+        rules,
     }
 }
