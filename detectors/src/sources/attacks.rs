@@ -5,6 +5,8 @@
 //! made at least half of its tries; two thousand addresses with a few tries each are one route's finding, and a
 //! single busy one is its own.
 
+use std::collections::BTreeSet;
+
 use tokenwatch_model::{Detector, TokenId};
 
 use super::config::{CredentialStuffingConfig, TokenGuessingConfig};
@@ -61,7 +63,7 @@ pub(crate) struct Choice {
 /// The attacks that go on at `window`, among the keys that were just touched.
 pub(crate) fn choose(
     table: &Table,
-    touched: &[SourceKey],
+    touched: &BTreeSet<SourceKey>,
     window: i64,
     stuffing: &CredentialStuffingConfig,
     guessing: &TokenGuessingConfig,

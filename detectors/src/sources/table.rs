@@ -1,11 +1,12 @@
 //! The keys that are remembered, by level; bounded, and the ones without a try for longest make room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::LAG_WINDOWS;
+use super::attacks::QUIET_WINDOWS;
 use super::entry::Entry;
 use super::key::{Level, SourceKey};
 use super::window::Window;
@@ -48,20 +49,26 @@ impl Table {
             && self.get(SourceKey::Address(address)).is_some()
     }
 
-    /// Takes in what a sealed window says; the keys that tries came with, the narrowest first.
-    pub(crate) fn fold(&mut self, number: i64, mut window: Window) -> Vec<SourceKey> {
-        let mut touched = Vec::new();
+    /// Takes in what a sealed window says; the keys that tries came with, and those under attack whose addresses were let
+    /// in.
+    pub(crate) fn fold(&mut self, number: i64, mut window: Window) -> BTreeSet<SourceKey> {
+        let mut touched = BTreeSet::new();
         for (key, cell) in window.take_tries() {
             let entries = &mut self.levels[key.level() as usize];
             let entry = entries
                 .entry(key)
                 .or_insert_with(|| Entry::new(number, key, &cell));
             entry.add_tries(number, &cell);
-            touched.push(key);
+            touched.insert(key);
         }
         for (key, cell) in window.take_others() {
-            if let Some(entry) = self.get_mut(key) {
-                entry.add(number, &cell.tally);
+            let Some(entry) = self.get_mut(key) else {
+                continue;
+            };
+            entry.add(number, &cell.tally);
+            if cell.tally.admitted > 0 && key.level() == Level::Address {
+                let keys = entry.keys;
+                touched.extend(keys.iter().filter(|key| self.is_attacked(*key, number)));
             }
         }
         for (address, calls) in window.usual {
@@ -72,6 +79,11 @@ impl Table {
             }
         }
         touched
+    }
+
+    fn is_attacked(&self, key: SourceKey, number: i64) -> bool {
+        self.get(key)
+            .is_some_and(|entry| entry.attack_at(number, QUIET_WINDOWS).is_some())
     }
 
     /// Forgets keys beyond the limits, and rebuilds the filter.
