@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenwatch_model::{
-    AccessEvent, Finding, Incident, Signal, Timestamp, TokenId, TokenProfile, TokenUse,
+    AccessEvent, Explanation, Finding, Incident, Signal, Timestamp, TokenId, TokenProfile, TokenUse,
 };
 
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
@@ -158,6 +158,14 @@ impl Engine {
         self.tokens
             .find(id)
             .map(|slot| self.tokens.at(slot).profile(&self.settings))
+    }
+
+    /// Why there is, or is not, a finding about a token, as of its newest event; `last` is that event, by which modes and
+    /// exceptions are chosen.
+    pub fn explain(&self, id: TokenId, last: Option<&AccessEvent<'_>>) -> Option<Explanation> {
+        let token = self.tokens.at(self.tokens.find(id)?);
+        let case = self.cases.get(&SubjectKey::Token(id));
+        Some(crate::explain::of(token, case, last, &self.settings))
     }
 
     /// Sizes and counters. Walks over all tokens: for a metric every few seconds, not for every event.

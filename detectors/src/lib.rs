@@ -16,6 +16,7 @@ mod detect;
 mod engine;
 mod episode;
 mod event_clock;
+mod explain;
 mod failures;
 mod habit;
 mod hit;

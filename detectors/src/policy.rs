@@ -98,6 +98,14 @@ impl Policies {
         policies
     }
 
+    /// Whether nothing at all is said about what may be called.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_consumer.is_empty()
+            && self.by_credential.is_empty()
+            && self.by_token.is_empty()
+            && self.by_scope.is_empty()
+    }
+
     /// Whether the call breaks a policy; `None` if it is allowed or nothing is said about it.
     pub(crate) fn violation(
         &self,

@@ -1,0 +1,239 @@
+//! Why there is, or is not, a finding: what each detector makes of a token, in words and figures, as of its newest event.
+//!
+//! Reads the state that the detectors decide by, so it cannot disagree with them. What happened to a finding afterwards
+//! (muted, failed, acknowledged) is not known here; the ledger says that.
+
+use tokenwatch_model::{
+    AccessEvent, Detector, DetectorVerdict, DetectorView, ExplainedFigure, Explanation, TokenId,
+};
+
+use crate::case::Case;
+use crate::config::DetectorMode;
+use crate::episode::{Episode, Standing};
+use crate::habit::{Basis, FAILURE_WIDTHS, RATE_WIDTHS, Scale, ScaleSpec, VOLUME_WIDTHS};
+use crate::rules::Matched;
+use crate::settings::DetectorSettings;
+use crate::subject::SubjectKey;
+use crate::token::{Maturity, Token};
+use crate::wording;
+
+/// What all detectors of tokens make of `token`. `last` is its newest event, by which modes and exceptions are chosen.
+pub(crate) fn of(
+    token: &Token,
+    case: Option<&Case>,
+    last: Option<&AccessEvent<'_>>,
+    settings: &DetectorSettings,
+) -> Explanation {
+    let key = SubjectKey::Token(token.id());
+    let standing = case.map(|case| case.ledger.standing(token.newest));
+    let detectors = Detector::ALL
+        .into_iter()
+        .filter(|detector| !is_about_others(*detector))
+        .map(|detector| {
+            let episode = case.and_then(|case| case.episode_of(detector));
+            view(detector, token, episode, &key, last, settings)
+        })
+        .collect();
+    Explanation {
+        token_id: token.id(),
+        as_of: token.newest,
+        baseline_days: u32::from(token.active_days),
+        mature_days: u32::from(settings.mature_days),
+        evidence_db: standing.map_or(0.0, |s| libm::round(10.0 * s.total_db) / 10.0),
+        families: standing.map_or(0, |s| s.families),
+        hard_families: standing.map_or(0, |s| s.hard),
+        detectors,
+    }
+}
+
+/// Detectors whose subject is no token.
+fn is_about_others(detector: Detector) -> bool {
+    matches!(
+        detector,
+        Detector::CredentialStuffing | Detector::TokenGuessing | Detector::FleetFailure
+    )
+}
+
+fn view(
+    detector: Detector,
+    token: &Token,
+    episode: Option<&Episode>,
+    key: &SubjectKey,
+    last: Option<&AccessEvent<'_>>,
+    settings: &DetectorSettings,
+) -> DetectorView {
+    let mut view = DetectorView {
+        detector,
+        verdict: DetectorVerdict::BelowThreshold,
+        reason: String::new(),
+        figures: figures(detector, token, settings),
+        finding_id: None,
+        severity: None,
+    };
+    if let Some(episode) = episode {
+        describe(&mut view, episode, key, token.id());
+        return view;
+    }
+    let call = last.map(Matched::of);
+    if let Some(exception) = call
+        .as_ref()
+        .and_then(|call| settings.rules.exception(detector, call))
+    {
+        view.verdict = DetectorVerdict::Excepted;
+        view.reason = format!("excepted until {}: {}", exception.until, exception.reason);
+        return view;
+    }
+    let mode = call.map_or(DetectorMode::On, |call| settings.mode(detector, &call));
+    if mode == DetectorMode::Off {
+        view.verdict = DetectorVerdict::Off;
+        "switched off for such calls".clone_into(&mut view.reason);
+        return view;
+    }
+    (view.verdict, view.reason) = silence(detector, token, &view.figures, settings);
+    if mode == DetectorMode::Signal {
+        view.reason.push_str("; it may only signal");
+    }
+    view
+}
+
+fn describe(view: &mut DetectorView, episode: &Episode, key: &SubjectKey, id: TokenId) {
+    let summary = episode.summary(key);
+    let state = if episode.open { "open" } else { "closed" };
+    match episode.standing {
+        Standing::Finding => {
+            view.verdict = DetectorVerdict::Finding;
+            view.finding_id = Some(episode.finding_id(&id.to_string()));
+            view.severity = Some(episode.severity);
+            view.reason = format!("{state}: {summary}");
+        }
+        Standing::Signals => {
+            view.verdict = DetectorVerdict::Signal;
+            view.reason = format!(
+                "a signal of {:.0} dB, no finding of its own: {summary}",
+                episode.evidence_db
+            );
+        }
+        Standing::Unconfirmed(_) => {
+            view.verdict = DetectorVerdict::Unconfirmed;
+            view.reason =
+                format!("held for a minute, until the fleet is known to be well: {summary}");
+        }
+        Standing::CommonMode => {
+            view.verdict = DetectorVerdict::CommonMode;
+            view.reason = format!(
+                "much of its fleet, consumer or client failed or surged at the same time: {summary}"
+            );
+        }
+    }
+}
+
+/// Why a detector has nothing to say.
+fn silence(
+    detector: Detector,
+    token: &Token,
+    figures: &[ExplainedFigure],
+    settings: &DetectorSettings,
+) -> (DetectorVerdict, String) {
+    let is_habit = matches!(
+        detector,
+        Detector::RateSpike
+            | Detector::DataVolumeSpike
+            | Detector::FailureBurst
+            | Detector::EndpointEnumeration
+            | Detector::OffHoursUse
+            | Detector::SlowDrift
+            | Detector::NewGeography
+            | Detector::NewClient
+            | Detector::NewEndpoint
+            | Detector::PrivilegeUse
+            | Detector::TokenSharing
+    );
+    if is_habit && token.maturity(settings) == Maturity::New {
+        return (
+            DetectorVerdict::Learning,
+            format!(
+                "still learning: {} of {} days with calls, {} of {} calls",
+                token.active_days, settings.mature_days, token.calls, settings.min_calls
+            ),
+        );
+    }
+    if detector == Detector::OutOfScope && settings.policies.is_empty() {
+        return (
+            DetectorVerdict::NoData,
+            "no policy and no scope says what it may call".to_owned(),
+        );
+    }
+    let is_place = matches!(
+        detector,
+        Detector::NewGeography | Detector::ImpossibleTravel | Detector::ConcurrentUse
+    );
+    if is_place && token.places.by_recency().is_empty() {
+        return (
+            DetectorVerdict::NoData,
+            "its calls have neither country nor network: no geo database, or no addresses in the log".to_owned(),
+        );
+    }
+    let nearest = figures.first().and_then(|figure| {
+        let threshold = figure.threshold?;
+        Some(format!(
+            "{} {}, looked at from {} on",
+            wording::count(figure.observed),
+            figure.name,
+            wording::count(threshold),
+        ))
+    });
+    let reason =
+        nearest.unwrap_or_else(|| format!("no {}", detector.noun().trim_start_matches("a ")));
+    (DetectorVerdict::BelowThreshold, reason)
+}
+
+/// What a detector of counts compares, nearest to its threshold first.
+fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Vec<ExplainedFigure> {
+    let mut figures = Vec::new();
+    let days = f64::from(token.days);
+    let mut add = |what: &str, width_s: i64, scale: &Scale, basis: &Basis, spec: &ScaleSpec| {
+        let trip = scale.trip_count(spec, basis, &settings.signal_quantiles);
+        figures.push(ExplainedFigure {
+            name: format!("{what} within {}", wording::span(width_s)),
+            observed: f64::from(scale.count(0).max(scale.count(1))),
+            expected: Some(libm::round(10.0 * basis.expected) / 10.0),
+            threshold: Some(f64::from(trip)),
+        });
+    };
+    match detector {
+        Detector::RateSpike => {
+            let short = token.rate.iter().flat_map(|rate| rate.scales.iter());
+            for (index, scale) in short.chain([&token.day]).enumerate() {
+                let width_s = RATE_WIDTHS[if token.rate.is_some() { index } else { 4 }];
+                let spec = &settings.rate_scales[if token.rate.is_some() { index } else { 4 }];
+                add("calls", width_s, scale, &token.rate_basis(width_s), spec);
+            }
+        }
+        Detector::FailureBurst => {
+            for (kind, what) in [(0, "refused calls"), (1, "calls to what does not exist")] {
+                let Some(failures) = &token.failures[kind] else {
+                    continue;
+                };
+                for (index, width_s) in FAILURE_WIDTHS.into_iter().enumerate() {
+                    let basis = failures.basis(width_s, days);
+                    let spec = &settings.failure_scales[index];
+                    add(what, width_s, &failures.scales[index], &basis, spec);
+                }
+            }
+        }
+        Detector::DataVolumeSpike => {
+            if let Some(volume) = &token.volume {
+                for (index, width_s) in VOLUME_WIDTHS.into_iter().enumerate() {
+                    let basis = volume.basis(index, days);
+                    let spec = &settings.volume_scales[index];
+                    add("KiB sent", width_s, &volume.scales[index], &basis, spec);
+                }
+            }
+        }
+        _ => {}
+    }
+    let nearness =
+        |figure: &ExplainedFigure| figure.observed / figure.threshold.unwrap_or(1.0).max(1.0);
+    figures.sort_by(|a, b| nearness(b).total_cmp(&nearness(a)));
+    figures
+}
