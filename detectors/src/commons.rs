@@ -5,6 +5,7 @@
 //! complete as long as the streams are no further apart than ten seconds; soft hits are therefore confirmed a minute late.
 //! A window is sealed when the watermark of all streams has passed it; that is when a failure of the fleet is told.
 
+mod peers;
 mod popularity;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{AccessEvent, Outcome, Timestamp};
 
+pub(crate) use peers::{Caps, Peers};
 pub(crate) use popularity::{ANY, Popularity};
 
 use crate::config::FleetFailureConfig;
@@ -41,6 +43,7 @@ pub(crate) struct Commons {
     /// Windows before this number are sealed.
     sealed: i64,
     pub(crate) popularity: Popularity,
+    pub(crate) peers: Peers,
     /// Groups and windows that found no room.
     pub(crate) overflowed: u64,
 }
@@ -91,6 +94,11 @@ impl Groups {
             consumer: consumer.map_or(0, |name| hash_text(name) | 1),
             client: client.map_or(0, |name| hash_text(name) & !1),
         }
+    }
+
+    /// The key of the client program; 0 if it is unknown.
+    pub(crate) fn client(self) -> u64 {
+        self.client
     }
 
     fn keys(self) -> impl Iterator<Item = u64> {

@@ -12,6 +12,7 @@ use tokenwatch_model::{
 
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
 
+use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
 use crate::commons::{ANY, Commons, Groups, WINDOW_S};
 use crate::config::DetectorMode;
@@ -201,7 +202,16 @@ impl Engine {
             self.changed.push(slot);
         }
         let silence = event.ts.since(token.newest);
+        let day = day_of(token.newest);
         token.advance(event.ts, settings);
+        if day_of(token.newest) > day
+            && let Some(peaks) = token.yesterdays_peaks(settings)
+        {
+            let client = Groups::of(event).client();
+            self.commons
+                .peers
+                .record(client, day_of(token.newest), peaks);
+        }
         let window = u32::try_from(event.ts.as_secs().div_euclid(WINDOW_S)).unwrap_or(0);
         if window > token.mark.window {
             token.begin_window(window, Groups::of(event), &self.commons, settings);
@@ -216,7 +226,9 @@ impl Engine {
         found.push(novelty.and_then(|news| new_geography::judge(token, news, event, settings)));
         let challenged = found.hits.len() > usize::from(scope_hit);
         found.push(failure_burst::observe(token, event, settings));
-        found.push(rate_spike::observe(token, event.ts, settings));
+        let peers = &self.commons.peers;
+        let caps = || peers.caps(Groups::of(event).client());
+        found.push(rate_spike::observe(token, event.ts, &caps, settings));
         found.push(data_volume_spike::observe(token, event, settings));
         found.push(off_hours_use::observe(token, event));
         found.push(slow_drift::observe(token, event, settings));

@@ -11,7 +11,7 @@ use crate::calendar::{DAY, day_of, hour_of};
 use crate::commons::{Commons, Groups, Mark};
 use crate::detect::slow_drift;
 use crate::failures::{FailureKind, Failures};
-use crate::habit::{Basis, DAY_DISCOUNT, Fold, Scale};
+use crate::habit::{Basis, DAY_DISCOUNT, Fold, RATE_WIDTHS, Scale};
 use crate::places::Places;
 use crate::rate::RateHabit;
 use crate::settings::DetectorSettings;
@@ -298,6 +298,22 @@ impl Token {
             typical: self.hourly_level() * width / 3_600.0,
             days: f64::from(self.days),
         }
+    }
+
+    /// The largest windows of the day before, if the token has a habit that others may be measured by.
+    pub(crate) fn yesterdays_peaks(
+        &self,
+        settings: &DetectorSettings,
+    ) -> Option<[f64; RATE_WIDTHS.len()]> {
+        let rate = self.rate.as_ref()?;
+        let mature = self.active_days >= settings.mature_days && !self.marks.spiked_yesterday;
+        let count = self.day.count(1);
+        (mature && count > 0).then(|| {
+            std::array::from_fn(|index| match rate.scales.get(index) {
+                Some(scale) => scale.yesterdays_peak(),
+                None => f64::from(count),
+            })
+        })
     }
 
     /// How much a habit may say.

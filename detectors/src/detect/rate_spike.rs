@@ -9,7 +9,8 @@ use tokenwatch_model::{Detector, Severity, Timestamp};
 
 use super::{habit_db, window_start};
 use crate::calendar::DAY;
-use crate::habit::{Basis, Judgement, RATE_WIDTHS, Scale};
+use crate::commons::Caps;
+use crate::habit::{Basis, Judgement, RATE_WIDTHS, Scale, ScaleSpec};
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::settings::DetectorSettings;
 use crate::token::{Maturity, Token};
@@ -17,13 +18,17 @@ use crate::wording;
 
 /// Evidence of a habit that is not a week old.
 const YOUNG_DB: f64 = 12.0;
+/// A token without a habit is told from so many times the most that its peers do.
+const ABOVE_PEERS: f64 = 1.5;
 /// Index of the day among the windows.
 const WHOLE_DAY: usize = 4;
 
-/// Counts a call at `ts` in every window; a hit if one broke the habit.
+/// Counts a call at `ts` in every window; a hit if one broke the habit. `caps` is the most that its peers do, by which a
+/// token without a mature habit is measured.
 pub(crate) fn observe(
     token: &mut Token,
     ts: Timestamp,
+    caps: &dyn Fn() -> Option<Caps>,
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     token.count_call(ts);
@@ -42,10 +47,10 @@ pub(crate) fn observe(
             continue;
         };
         if scale.is_stale() {
-            arm(token, index, settings);
+            arm(token, index, caps, settings);
         }
         if scale_mut(token, index)?.trips(count) {
-            let hit = judge(token, index, count, age, settings);
+            let hit = judge(token, index, count, age, caps, settings);
             if let Some(hit) = hit
                 && strongest
                     .as_ref()
@@ -73,18 +78,35 @@ fn scale_mut(token: &mut Token, index: usize) -> Option<&mut Scale> {
     token.rate.as_mut().map(|rate| &mut rate.scales[index])
 }
 
-fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
+fn arm(
+    token: &mut Token,
+    index: usize,
+    caps: &dyn Fn() -> Option<Caps>,
+    settings: &DetectorSettings,
+) {
     let maturity = token.maturity(settings);
     let basis = token.rate_basis(RATE_WIDTHS[index]);
     let spec = &settings.rate_scales[index];
-    if let Some(scale) = scale_mut(token, index) {
-        if maturity == Maturity::New {
-            scale.silence();
-        } else {
-            let trip = scale.trip_count(spec, &basis, &settings.signal_quantiles);
-            scale.arm(trip);
-        }
+    let Some(scale) = scale_mut(token, index) else {
+        return;
+    };
+    if maturity == Maturity::New {
+        scale.silence();
+    } else {
+        let trip = scale.trip_count(spec, &basis, &settings.signal_quantiles);
+        scale.arm(trip);
     }
+    if maturity < Maturity::Mature
+        && let Some(cap) = caps().map(|caps| above_peers(caps[index], spec))
+    {
+        scale.arm_at_most(cap);
+    }
+}
+
+/// From what on a token does more than its peers ever do.
+fn above_peers(cap: u32, spec: &ScaleSpec) -> u32 {
+    let above = f64::from(cap) * ABOVE_PEERS;
+    (above as u32).saturating_add(1).max(spec.floor)
 }
 
 /// Judges a count that tripped, and sets the count at which to look again.
@@ -93,28 +115,55 @@ fn judge(
     index: usize,
     count: u32,
     age: i64,
+    caps: &dyn Fn() -> Option<Caps>,
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     let maturity = token.maturity(settings);
     let basis = token.rate_basis(RATE_WIDTHS[index]);
     let spec = &settings.rate_scales[index];
+    let cap = if maturity < Maturity::Mature {
+        caps().map(|caps| caps[index])
+    } else {
+        None
+    };
     let scale = scale_mut(token, index)?;
     let judgement = scale.judge(spec, &basis, count);
-    if judgement.p_now > settings.alpha_now {
+    if let Some(cap) = cap.filter(|cap| count >= above_peers(*cap, spec)) {
+        scale.arm(count.saturating_mul(2));
+        return Some(hit(
+            token,
+            index,
+            judgement,
+            age,
+            Verdict::AbovePeers(cap),
+            settings,
+        ));
+    }
+    if judgement.p_now > settings.alpha_now || maturity == Maturity::New {
         scale.arm(count.saturating_add((count / 10).max(1)));
         return None;
     }
-    let tier = if maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding {
+    let is_finding = maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding;
+    let verdict = if is_finding {
         scale.arm(count.saturating_mul(2));
-        Tier::Finding
+        token.marks.spiked_today = true;
+        Verdict::Finding
     } else {
         scale.arm(next_look(scale, index, &basis, count, maturity, settings));
-        Tier::Signal
+        Verdict::Signal
     };
-    if tier == Tier::Finding {
-        token.marks.spiked_today = true;
-    }
-    Some(hit(token, index, judgement, age, tier, settings))
+    Some(hit(token, index, judgement, age, verdict, settings))
+}
+
+/// What became of a count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Unusual.
+    Signal,
+    /// Unheard of.
+    Finding,
+    /// Of a token without a habit, and more than this, which its peers do not exceed on one day in a thousand.
+    AbovePeers(u32),
 }
 
 /// After a signal: the count that makes a finding, or twice this one where there can be none.
@@ -143,14 +192,18 @@ fn hit(
     index: usize,
     judgement: Judgement,
     age: i64,
-    tier: Tier,
+    verdict: Verdict,
     settings: &DetectorSettings,
 ) -> Hit {
     let width_s = RATE_WIDTHS[index];
     let above_peak = judgement.above_peak();
     let young = token.active_days < settings.mature_days;
     Hit {
-        tier,
+        tier: if verdict == Verdict::Signal {
+            Tier::Signal
+        } else {
+            Tier::Finding
+        },
         severity: Severity::Low,
         evidence_db: if young {
             YOUNG_DB
@@ -170,7 +223,7 @@ fn hit(
                 scale: index as u8,
                 half: judgement.count / 2,
             },
-            text: text(&judgement, &wording::span(width_s)),
+            text: text(&judgement, &wording::span(width_s), verdict),
             figures: figures_of(
                 &judgement,
                 width_s,
@@ -187,7 +240,15 @@ fn hit(
     }
 }
 
-fn text(judgement: &Judgement, window: &str) -> String {
+fn text(judgement: &Judgement, window: &str, verdict: Verdict) -> String {
+    if let Verdict::AbovePeers(cap) = verdict {
+        return format!(
+            "{{name}} made {} calls within {window} from {{since}}; it has no habit yet, and of tokens of the same client \
+             999 in 1,000 make at most {} in their busiest {window} of a day{{sources}}",
+            wording::count(f64::from(judgement.count)),
+            wording::count(f64::from(cap)),
+        );
+    }
     format!(
         "{{name}} made {} calls within {window} from {{since}}; it usually makes about {} then, {} in its busiest {window} \
          of a day, and {} at most in 28 days{{sources}}",

@@ -263,6 +263,11 @@ impl Scale {
         (location, scale)
     }
 
+    /// The largest window of the day before.
+    pub(crate) fn yesterdays_peak(&self) -> f64 {
+        self.yesterday.count()
+    }
+
     /// The largest window of 28 days, yesterday's included although it is not learned yet.
     pub(crate) fn max_28d(&self) -> f64 {
         let weeks = self.weeks.iter().copied().max().unwrap_or_default();
@@ -318,6 +323,11 @@ impl Scale {
     /// Sets the trip count.
     pub(crate) fn arm(&mut self, trip: u32) {
         self.trip = trip.max(STALE + 1);
+    }
+
+    /// Lowers the trip count to `trip`, if it is above.
+    pub(crate) fn arm_at_most(&mut self, trip: u32) {
+        self.trip = self.trip.min(trip.max(STALE + 1));
     }
 
     /// Both probabilities of a window with `count` in it.
