@@ -18,6 +18,7 @@ pub(crate) use popularity::{ANY, Popularity};
 
 use crate::config::FleetFailureConfig;
 use crate::hash_text;
+use crate::route_template::RouteWords;
 use crate::token::Token;
 
 /// Length of a window in seconds.
@@ -44,6 +45,7 @@ pub(crate) struct Commons {
     sealed: i64,
     pub(crate) popularity: Popularity,
     pub(crate) peers: Peers,
+    pub(crate) words: RouteWords,
     /// Groups and windows that found no room.
     pub(crate) overflowed: u64,
 }
@@ -312,6 +314,7 @@ impl Commons {
         settings: &FleetFailureConfig,
         mut told: impl FnMut(GroupFailure),
     ) {
+        self.words.seal(crate::calendar::hour_of(watermark));
         let until = watermark.as_secs().div_euclid(WINDOW_S);
         if until <= self.sealed {
             return;

@@ -1,10 +1,14 @@
 //! What an operator writes below `[detectors]`. [`DetectorsConfig::validate`] turns it into
 //! [`DetectorSettings`](crate::DetectorSettings) or says everything that is wrong with it.
 
+mod scope;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Detector, Problem, Problems, Timestamp};
+
+pub use scope::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
 
 use crate::policy::Policies;
 use crate::rules::Rules;
@@ -42,6 +46,12 @@ pub struct DetectorsConfig {
     pub failure_burst: FailureBurstConfig,
     /// Policy.
     pub out_of_scope: OutOfScopeConfig,
+    /// First calls.
+    pub new_endpoint: NewEndpointConfig,
+    /// What few may do.
+    pub privilege_use: PrivilegeUseConfig,
+    /// Trying one after the other.
+    pub endpoint_enumeration: EndpointEnumerationConfig,
     /// Everybody at once.
     pub fleet_failure: FleetFailureConfig,
     /// Data.
@@ -284,6 +294,9 @@ impl Default for DetectorsConfig {
             new_geography: NewGeographyConfig::default(),
             failure_burst: FailureBurstConfig::default(),
             out_of_scope: OutOfScopeConfig::default(),
+            new_endpoint: NewEndpointConfig::default(),
+            privilege_use: PrivilegeUseConfig::default(),
+            endpoint_enumeration: EndpointEnumerationConfig::default(),
             fleet_failure: FleetFailureConfig::default(),
             data_volume_spike: DataVolumeSpikeConfig::default(),
             dormant_reactivation: DormantReactivationConfig::default(),
@@ -389,8 +402,10 @@ impl DetectorsConfig {
         self.check_engine(&mut problems);
         self.check_counts(&mut problems);
         let rules = Rules::compile(&self.overrides, &self.exceptions, &mut problems);
+        self.endpoint_enumeration.check(&mut problems);
+        let privileged = self.privilege_use.compile(&mut problems);
         let policies = Policies::compile(&self.out_of_scope, &mut problems);
-        problems.into_result(|| settings::from_valid(self, policies, rules))
+        problems.into_result(|| settings::from_valid(self, policies, rules, privileged))
     }
 
     fn check_engine(&self, problems: &mut Problems) {

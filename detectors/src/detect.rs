@@ -4,13 +4,16 @@
 pub(crate) mod credential_stuffing;
 pub(crate) mod data_volume_spike;
 pub(crate) mod dormant_reactivation;
+pub(crate) mod endpoint_enumeration;
 pub(crate) mod failure_burst;
 pub(crate) mod fleet_failure;
 mod hygiene;
 pub(crate) mod insecure_transport;
+pub(crate) mod new_endpoint;
 pub(crate) mod new_geography;
 pub(crate) mod off_hours_use;
 pub(crate) mod out_of_scope;
+pub(crate) mod privilege_use;
 pub(crate) mod rate_spike;
 pub(crate) mod slow_drift;
 pub(crate) mod token_guessing;

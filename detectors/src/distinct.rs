@@ -16,7 +16,7 @@ use crate::settings::DetectorSettings;
 use crate::token::DayEnd;
 
 pub(crate) use steps::Steps;
-pub(crate) use sweep::{Discovery, Sweep, discovery_of};
+pub(crate) use sweep::{SWEEP_S, Sweep, discovery_of};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +28,6 @@ pub(crate) enum Counted {
 }
 
 impl Counted {
-    pub(crate) const ALL: [Self; 2] = [Self::Endpoints, Self::Objects];
-
     /// In words, for a count other than one.
     pub(crate) const fn words(self) -> &'static str {
         match self {
@@ -49,6 +47,8 @@ pub(crate) struct Distinct {
     failing: Bits<1>,
     calls: u16,
     failed: u16,
+    /// The largest count of the hour that was told.
+    told: u16,
     since_day: u16,
 }
 
@@ -57,7 +57,7 @@ impl Distinct {
     /// called more endpoints or objects than that.
     pub(crate) fn begin(newest: Timestamp, usual_peak: f64) -> Self {
         Self {
-            scales: std::array::from_fn(|_| Scale::seeded(usual_peak)),
+            scales: std::array::from_fn(|_| Scale::below(usual_peak)),
             since_day: u16::try_from(day_of(newest).max(0)).unwrap_or(u16::MAX),
             ..Self::default()
         }
@@ -77,7 +77,7 @@ impl Distinct {
         self.objects = Bits::default();
         self.endpoints = Bits::default();
         self.failing = Bits::default();
-        (self.calls, self.failed) = (0, 0);
+        (self.calls, self.failed, self.told) = (0, 0, 0);
     }
 
     /// Ends a day.
@@ -111,6 +111,15 @@ impl Distinct {
     /// The count of the newest hour.
     pub(crate) fn count(&self, counted: Counted) -> u32 {
         self.scales[counted as usize].count(0)
+    }
+
+    /// Whether `count` is so much more than was told this hour that it is told again.
+    pub(crate) fn tell(&mut self, count: u32) -> bool {
+        let grown = count >= 2 * u32::from(self.told).max(1);
+        if grown {
+            self.told = u16::try_from(count).unwrap_or(u16::MAX);
+        }
+        grown
     }
 
     /// Share of the hour's calls that were not found or forbidden.

@@ -17,9 +17,11 @@ use crate::case::{Case, Circumstances};
 use crate::commons::{ANY, Commons, Groups, WINDOW_S};
 use crate::config::DetectorMode;
 use crate::contest::Contest;
+use crate::detect::new_endpoint::Called;
 use crate::detect::{
-    data_volume_spike, dormant_reactivation, failure_burst, fleet_failure, insecure_transport,
-    new_geography, off_hours_use, out_of_scope, rate_spike, slow_drift, token_in_url,
+    data_volume_spike, dormant_reactivation, endpoint_enumeration, failure_burst, fleet_failure,
+    insecure_transport, new_endpoint, new_geography, off_hours_use, out_of_scope, privilege_use,
+    rate_spike, slow_drift, token_in_url,
 };
 use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
@@ -230,6 +232,9 @@ impl Engine {
         let caps = || peers.caps(Groups::of(event).client());
         found.push(rate_spike::observe(token, event.ts, &caps, settings));
         found.push(data_volume_spike::observe(token, event, settings));
+        if let Some(called) = new_endpoint::observe(token, event, &mut self.commons) {
+            found.observe_scope(token, event, &called, &self.commons, settings);
+        }
         found.push(off_hours_use::observe(token, event));
         found.push(slow_drift::observe(token, event, settings));
         found.push(dormant_reactivation::observe(
@@ -485,6 +490,24 @@ impl Found {
         self.hits.extend(hit);
     }
 
+    /// What was called, against what the token and its peers call.
+    fn observe_scope(
+        &mut self,
+        token: &mut Token,
+        event: &AccessEvent<'_>,
+        called: &Called,
+        commons: &Commons,
+        settings: &DetectorSettings,
+    ) {
+        self.push(new_endpoint::judge(token, called, event, commons, settings));
+        self.push(privilege_use::observe(
+            token, event, called, commons, settings,
+        ));
+        self.push(endpoint_enumeration::observe(
+            token, event, called, settings,
+        ));
+    }
+
     /// Drops hits of detectors that are off for this call and those that an exception covers, and turns those that may only
     /// signal into signals.
     fn apply_modes(&mut self, event: &AccessEvent<'_>, settings: &DetectorSettings) {
@@ -537,7 +560,12 @@ fn explains(
     let groups = episode.groups;
     match episode.story.belonging {
         Belonging::Count {
-            stream: Stream::Calls | Stream::BytesOut | Stream::Distinct,
+            stream:
+                Stream::Calls
+                | Stream::BytesOut
+                | Stream::Distinct
+                | Stream::Endpoints
+                | Stream::Objects,
             ..
         } => {
             commons.is_surging(groups, from, at, &settings.fleet)
@@ -568,6 +596,9 @@ fn belongs(
                     failure_burst::heat(token, event, stream, scale)
                 }
                 Stream::BytesOut => data_volume_spike::heat(token, scale),
+                Stream::Endpoints | Stream::Objects | Stream::Actions => {
+                    endpoint_enumeration::heat(token, event, stream)
+                }
                 Stream::Distinct => None,
             };
             count.map(|count| count >= half)

@@ -27,5 +27,8 @@ pub(crate) const FAILURE_PRIOR_SPREADS: [f64; 4] = [0.45, 0.35, 0.30, 0.25];
 pub(crate) const VOLUME_WIDTHS: [i64; 2] = [600, 86_400];
 pub(crate) const VOLUME_PRIOR_SPREADS: [f64; 2] = [0.45, 0.30];
 
+/// As for the rate: distinct endpoints and objects in an hour.
+pub(crate) const DISTINCT_PRIOR_SPREADS: [f64; 2] = [0.35, 0.35];
+
 /// A day loses three per cent of its weight with every later day: a memory of 33 days.
 pub(crate) const DAY_DISCOUNT: f64 = 0.97;

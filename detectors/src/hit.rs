@@ -101,6 +101,12 @@ pub(crate) enum Stream {
     BytesOut,
     /// Distinct endpoints, objects, networks of an hour.
     Distinct,
+    /// Distinct endpoints of an hour.
+    Endpoints,
+    /// Distinct objects of an hour.
+    Objects,
+    /// Reading actions of a cloud API within ten minutes.
+    Actions,
 }
 
 /// The figures of a broken habit.

@@ -13,6 +13,8 @@ mod commons;
 mod config;
 mod contest;
 mod detect;
+mod distinct;
+mod endpoints;
 mod engine;
 mod episode;
 mod event_clock;
@@ -24,12 +26,15 @@ mod incident;
 mod log_count;
 mod places;
 mod policy;
+mod privilege;
 mod profile;
 mod rate;
 mod risk;
 mod route_pattern;
+mod route_template;
 mod rules;
 mod samples;
+mod scope;
 mod settings;
 mod sources;
 mod stats;
@@ -47,6 +52,7 @@ pub use config::{
     ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig, NewGeographyConfig,
     OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
+pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
 pub use settings::DetectorSettings;
 pub use sources::{CredentialStuffingConfig, TokenGuessingConfig};

@@ -3,11 +3,13 @@
 use tokenwatch_model::Detector;
 
 use crate::config::{
-    DetectorMode, DetectorsConfig, DormantReactivationConfig, FailureBurstConfig,
-    FleetFailureConfig, NewGeographyConfig,
+    DetectorMode, DetectorsConfig, DormantReactivationConfig, EndpointEnumerationConfig,
+    FailureBurstConfig, FleetFailureConfig, NewEndpointConfig, NewGeographyConfig,
+    PrivilegeUseConfig,
 };
 use crate::habit::ScaleSpec;
 use crate::policy::Policies;
+use crate::route_pattern::RoutePattern;
 use crate::rules::{Matched, Rules};
 use crate::stats::QuantileTable;
 
@@ -28,6 +30,11 @@ pub struct DetectorSettings {
     pub(crate) rate_scales: [ScaleSpec; 5],
     pub(crate) failure_scales: [ScaleSpec; 4],
     pub(crate) failure: FailureBurstConfig,
+    pub(crate) new_endpoint: NewEndpointConfig,
+    pub(crate) privilege: PrivilegeUseConfig,
+    pub(crate) privileged_routes: Vec<RoutePattern>,
+    pub(crate) enumeration: EndpointEnumerationConfig,
+    pub(crate) enumeration_scales: [ScaleSpec; 2],
     pub(crate) geography: NewGeographyConfig,
     pub(crate) fleet: FleetFailureConfig,
     pub(crate) volume_scales: [ScaleSpec; 2],
@@ -64,9 +71,11 @@ pub(crate) fn from_valid(
     config: &DetectorsConfig,
     policies: Policies,
     rules: Rules,
+    privileged_routes: Vec<RoutePattern>,
 ) -> DetectorSettings {
     let rate = &config.rate_spike;
     let failure = &config.failure_burst;
+    let enumeration = &config.endpoint_enumeration;
     let micros = |duration: std::time::Duration| {
         i64::try_from(duration.as_micros())
             .unwrap_or(i64::MAX / 4)
@@ -77,6 +86,9 @@ pub(crate) fn from_valid(
         Detector::NewGeography => config.new_geography.mode,
         Detector::FailureBurst => failure.mode,
         Detector::OutOfScope => config.out_of_scope.mode,
+        Detector::NewEndpoint => config.new_endpoint.mode,
+        Detector::PrivilegeUse => config.privilege_use.mode,
+        Detector::EndpointEnumeration => enumeration.mode,
         Detector::FleetFailure => config.fleet_failure.mode,
         Detector::DataVolumeSpike => config.data_volume_spike.mode,
         Detector::OffHoursUse => config.off_hours_use.mode,
@@ -109,6 +121,15 @@ pub(crate) fn from_valid(
             ratio: failure.ratios[index],
         }),
         failure: failure.clone(),
+        new_endpoint: config.new_endpoint.clone(),
+        privilege: config.privilege_use.clone(),
+        privileged_routes,
+        enumeration: enumeration.clone(),
+        enumeration_scales: crate::habit::DISTINCT_PRIOR_SPREADS.map(|prior_spread| ScaleSpec {
+            prior_spread,
+            floor: enumeration.floor,
+            ratio: enumeration.ratio,
+        }),
         geography: config.new_geography.clone(),
         fleet: config.fleet_failure.clone(),
         volume_scales: std::array::from_fn(|index| ScaleSpec {

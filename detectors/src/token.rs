@@ -14,6 +14,7 @@ use crate::failures::{FailureKind, Failures};
 use crate::habit::{Basis, DAY_DISCOUNT, Fold, RATE_WIDTHS, Scale};
 use crate::places::Places;
 use crate::rate::RateHabit;
+use crate::scope::Scope;
 use crate::settings::DetectorSettings;
 use crate::volume::{SmallVolume, Volume};
 
@@ -50,6 +51,7 @@ pub(crate) struct Token {
     pub(crate) rate: Option<Box<RateHabit>>,
     pub(crate) failures: [Option<Box<Failures>>; FailureKind::ALL.len()],
     pub(crate) mark: Mark,
+    pub(crate) scope: Scope,
     pub(crate) small_volume: SmallVolume,
     pub(crate) volume: Option<Box<Volume>>,
     /// The longest silence so far.
@@ -112,6 +114,7 @@ impl Token {
             rate: None,
             failures: [None, None],
             mark: Mark::default(),
+            scope: Scope::default(),
             small_volume: SmallVolume::default(),
             volume: None,
             longest_silence_h: 0,
@@ -149,6 +152,7 @@ impl Token {
         for failures in self.failures.iter_mut().flatten() {
             failures.advance(from, ts, day);
         }
+        self.scope.advance(from, ts, day);
         let last = day_of(ts);
         if last > day {
             self.roll_days(day, last, settings);
@@ -197,6 +201,7 @@ impl Token {
                 self.days = (f64::from(self.days) * DAY_DISCOUNT + 1.0) as f32;
             }
             self.places.end_day();
+            self.scope.end_day(&end, settings);
             self.marks.told_flags = 0;
             self.marks.spiked_yesterday = self.marks.spiked_today;
             self.marks.spiked_today = false;
@@ -345,6 +350,7 @@ impl Token {
                 .volume
                 .as_ref()
                 .map_or(0, |_| boxed(size_of::<Volume>()))
+            + self.scope.heap_bytes()
             + self.places.heap_bytes()
     }
 

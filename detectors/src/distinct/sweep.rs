@@ -45,20 +45,25 @@ pub(crate) fn discovery_of(http: &Http<'_>) -> Option<Discovery> {
 pub(crate) struct Sweep {
     actions: u64,
     services: u64,
-    start_s: i64,
+    /// Begin, in seconds since 1970.
+    start_s: u32,
+    secrets_start_s: u32,
     tried: u16,
     refused: u16,
     /// Largest count that was told.
     told: u16,
+    /// Secrets read since their own begin.
+    secrets: u16,
 }
 
 impl Sweep {
     /// Notes an action that is new to the token. A call before the sweep's start is counted to it: it was late.
     pub(crate) fn note(&mut self, discovery: Discovery, refused: bool, ts: Timestamp) {
-        let now = ts.as_secs();
-        if now >= self.start_s + SWEEP_S {
+        if is_over(self.start_s, ts) {
             *self = Self {
-                start_s: now,
+                start_s: seconds(ts),
+                secrets_start_s: self.secrets_start_s,
+                secrets: self.secrets,
                 ..Self::default()
             };
         }
@@ -66,6 +71,15 @@ impl Sweep {
         self.services |= 1 << (discovery.service >> 58);
         self.tried = self.tried.saturating_add(1);
         self.refused = self.refused.saturating_add(u16::from(refused));
+    }
+
+    /// Notes that a secret was read; how many there are within ten minutes now.
+    pub(crate) fn note_secret(&mut self, ts: Timestamp) -> u32 {
+        if is_over(self.secrets_start_s, ts) {
+            (self.secrets_start_s, self.secrets) = (seconds(ts), 0);
+        }
+        self.secrets = self.secrets.saturating_add(1);
+        u32::from(self.secrets)
     }
 
     /// About how many different actions and services.
@@ -80,7 +94,7 @@ impl Sweep {
 
     /// Begin of the sweep.
     pub(crate) fn start(&self) -> Timestamp {
-        Timestamp::from_secs(self.start_s)
+        Timestamp::from_secs(i64::from(self.start_s))
     }
 
     /// Whether there is so much more than was told that it is told again.
@@ -91,6 +105,14 @@ impl Sweep {
         }
         grown
     }
+}
+
+fn seconds(ts: Timestamp) -> u32 {
+    u32::try_from(ts.as_secs()).unwrap_or(0)
+}
+
+fn is_over(start_s: u32, ts: Timestamp) -> bool {
+    ts.as_secs() >= i64::from(start_s) + SWEEP_S
 }
 
 fn linear_count(bits: u64) -> u32 {
@@ -151,6 +173,9 @@ mod tests {
             Timestamp::from_secs(1_000_700),
         );
         assert_eq!(sweep.breadth(), (1, 1));
+        assert_eq!(sweep.note_secret(Timestamp::from_secs(1_000_700)), 1);
+        assert_eq!(sweep.note_secret(Timestamp::from_secs(1_001_299)), 2);
+        assert_eq!(sweep.note_secret(Timestamp::from_secs(1_001_300)), 1);
         assert!(size_of::<Sweep>() <= 32);
     }
 }

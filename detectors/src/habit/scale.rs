@@ -113,6 +113,12 @@ impl Scale {
         }
     }
 
+    /// Notes that `count` different things were seen in the newest window; the most that were.
+    pub(crate) fn raise(&mut self, count: u32) -> u32 {
+        self.current = self.current.max(count);
+        self.current
+    }
+
     /// Counts an event that lies `age` windows before the newest; the new count, if the window is still open.
     pub(crate) fn add(&mut self, age: i64) -> Option<u32> {
         self.add_many(age, 1)

@@ -27,6 +27,8 @@ pub(crate) struct RouteWords {
     pending: BTreeMap<(i64, u32), u128>,
     /// Whether any position is an id: most fleets ask for nothing else.
     learned: bool,
+    /// Hours before this number are sealed; what comes later for them counts for nothing.
+    sealed: i64,
     /// Words that found no room in `pending`.
     pub(crate) dropped: u64,
 }
@@ -38,6 +40,7 @@ impl Default for RouteWords {
             id_from: vec![0; 2 * CELLS],
             pending: BTreeMap::new(),
             learned: false,
+            sealed: i64::MIN,
             dropped: 0,
         }
     }
@@ -53,8 +56,11 @@ impl RouteWords {
             })
     }
 
-    /// Notes a word behind `prefix` in hour number `hour`, which must not be sealed yet.
+    /// Notes a word behind `prefix` in hour number `hour`.
     pub(crate) fn note(&mut self, prefix: u64, word: u64, hour: i64) {
+        if hour < self.sealed {
+            return;
+        }
         let bit = 1u128 << (word >> 57);
         for cell in cells(prefix) {
             if self.seen[cell as usize] & bit != 0 {
@@ -70,6 +76,7 @@ impl RouteWords {
 
     /// Ends all hours before `hour`.
     pub(crate) fn seal(&mut self, hour: i64) {
+        self.sealed = self.sealed.max(hour);
         while let Some(entry) = self.pending.first_entry() {
             let (ended, cell) = *entry.key();
             if ended >= hour {
@@ -84,6 +91,7 @@ impl RouteWords {
         }
     }
 
+    #[cfg(test)]
     /// Bytes of the tables.
     pub(crate) fn bytes(&self) -> usize {
         2 * CELLS * (size_of::<u128>() + size_of::<u32>())

@@ -1,0 +1,138 @@
+//! What an operator writes about endpoints and privileges: `[detectors.new_endpoint]`, `[detectors.privilege_use]` and
+//! `[detectors.endpoint_enumeration]`.
+
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::Problems;
+
+use super::DetectorMode;
+use crate::route_pattern::RoutePattern;
+
+/// `[detectors.new_endpoint]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewEndpointConfig {
+    /// What it may do; it never has findings of its own.
+    pub mode: DetectorMode,
+    /// Surprise, in decibans, from which a new endpoint is a signal.
+    pub signal_db: f64,
+}
+
+/// `[detectors.privilege_use]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrivilegeUseConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Whether the words of a path and the names of cloud APIs' actions tell privileged calls.
+    pub built_in: bool,
+    /// Further privileged routes, as patterns.
+    pub routes: Vec<String>,
+    /// Secrets read within ten minutes that need no habit to be many.
+    pub secrets_burst: u32,
+}
+
+/// `[detectors.endpoint_enumeration]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointEnumerationConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Fewer different endpoints or objects than this in an hour never matter.
+    pub floor: u32,
+    /// Nor do fewer than this many times those of a usual day's busiest hour.
+    pub ratio: f64,
+    /// Different objects in an hour from which a walk from id to id counts.
+    pub walk_objects: u32,
+    /// Share of steps of at most ten ids that makes a walk.
+    pub walk_share: f64,
+    /// Different paths that are forbidden or not found in an hour, which need no habit to be a sweep.
+    pub failing_paths: u32,
+    /// Share of the hour's calls that must fail for that.
+    pub failing_share: f64,
+    /// New reading actions of a cloud API within ten minutes that are a sweep.
+    pub sweep_actions: u32,
+    /// Services that they must belong to.
+    pub sweep_services: u32,
+}
+
+impl Default for NewEndpointConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            signal_db: 10.0,
+        }
+    }
+}
+
+impl Default for PrivilegeUseConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            built_in: true,
+            routes: Vec::new(),
+            secrets_burst: 10,
+        }
+    }
+}
+
+impl Default for EndpointEnumerationConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            floor: 30,
+            ratio: 3.0,
+            walk_objects: 20,
+            walk_share: 0.6,
+            failing_paths: 40,
+            failing_share: 0.5,
+            sweep_actions: 12,
+            sweep_services: 4,
+        }
+    }
+}
+
+impl PrivilegeUseConfig {
+    /// The patterns; what is wrong with them goes to `problems`.
+    pub(super) fn compile(&self, problems: &mut Problems) -> Vec<RoutePattern> {
+        if self.secrets_burst == 0 {
+            problems.add("privilege_use.secrets_burst", "must be at least 1");
+        }
+        let mut patterns = Vec::with_capacity(self.routes.len());
+        for (index, route) in self.routes.iter().enumerate() {
+            match RoutePattern::compile(route) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(why) => problems.add(format!("privilege_use.routes[{index}]"), why),
+            }
+        }
+        patterns
+    }
+}
+
+impl EndpointEnumerationConfig {
+    /// Adds what is wrong to `problems`.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let name = |key: &str| format!("endpoint_enumeration.{key}");
+        for (key, count) in [
+            ("floor", self.floor),
+            ("walk_objects", self.walk_objects),
+            ("failing_paths", self.failing_paths),
+            ("sweep_actions", self.sweep_actions),
+            ("sweep_services", self.sweep_services),
+        ] {
+            if count == 0 {
+                problems.add(name(key), "must be at least 1");
+            }
+        }
+        for (key, share) in [
+            ("walk_share", self.walk_share),
+            ("failing_share", self.failing_share),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                problems.add(name(key), "must lie between 0 and 1");
+            }
+        }
+        if !(1.0..=1e6).contains(&self.ratio) {
+            problems.add(name("ratio"), "must lie between 1 and 1,000,000");
+        }
+    }
+}
