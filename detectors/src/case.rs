@@ -5,7 +5,6 @@ use tokenwatch_model::{FindingId, Severity, Timestamp};
 
 use crate::Detections;
 use crate::calendar::DAY;
-use crate::contest::Contest;
 use crate::episode::{Episode, Scene, Standing};
 use crate::hit::{Hit, Tier};
 use crate::incident::IncidentRecord;
@@ -25,7 +24,6 @@ pub(crate) struct Case {
     pub(crate) ledger: Ledger,
     pub(crate) incident: IncidentRecord,
     pub(crate) episodes: Vec<Episode>,
-    pub(crate) contest: Option<Contest>,
     /// Evidence from elsewhere, which counts from its second on.
     parked: Vec<(i64, Parked)>,
     /// When it will be looked at; follows from the rest.
@@ -56,7 +54,6 @@ impl Case {
             ledger: Ledger::default(),
             incident: IncidentRecord::new(now),
             episodes: Vec::new(),
-            contest: None,
             parked: Vec::new(),
             scheduled: None,
         }
@@ -160,17 +157,10 @@ impl Case {
         let forgotten = |end: Timestamp| end.as_secs() + after_s < now.as_secs();
         self.episodes
             .retain(|episode| episode.open || !forgotten(episode.deadline));
-        if self
-            .contest
-            .as_ref()
-            .is_some_and(|contest| forgotten(contest.newest))
-        {
-            self.contest = None;
-        }
     }
 
     fn is_empty(&self) -> bool {
-        self.episodes.is_empty() && self.contest.is_none() && self.parked.is_empty()
+        self.episodes.is_empty() && self.parked.is_empty()
     }
 
     /// Tells the last state of what is still open. What is not confirmed by the end of all events is confirmed.
@@ -401,15 +391,11 @@ impl Case {
             };
             (end, episode.stream)
         });
-        let contest = self
-            .contest
-            .iter()
-            .map(|contest| (contest.newest + kept, u32::MAX));
         let parked = self
             .parked
             .iter()
             .map(|(at, _)| (Timestamp::from_secs(*at), u32::MAX));
-        episodes.chain(contest).chain(parked).min()
+        episodes.chain(parked).min()
     }
 }
 

@@ -10,6 +10,11 @@ use tokenwatch_model::{Detector, Problem, Problems, Timestamp};
 
 pub use scope::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
 
+use crate::detect::concurrent_use::ConcurrentUseConfig;
+use crate::detect::impossible_travel::ImpossibleTravelConfig;
+use crate::detect::new_client::NewClientConfig;
+use crate::detect::new_geography::NewGeographyConfig;
+use crate::detect::token_sharing::TokenSharingConfig;
 use crate::policy::Policies;
 use crate::rules::Rules;
 use crate::settings::{self, DetectorSettings};
@@ -42,6 +47,14 @@ pub struct DetectorsConfig {
     pub rate_spike: RateSpikeConfig,
     /// Place.
     pub new_geography: NewGeographyConfig,
+    /// Place and time.
+    pub impossible_travel: ImpossibleTravelConfig,
+    /// Two parties.
+    pub concurrent_use: ConcurrentUseConfig,
+    /// Software.
+    pub new_client: NewClientConfig,
+    /// Many places.
+    pub token_sharing: TokenSharingConfig,
     /// Failures.
     pub failure_burst: FailureBurstConfig,
     /// Policy.
@@ -95,25 +108,6 @@ pub struct RateSpikeConfig {
     pub floors: [u32; 5],
     /// Nor do fewer than this many times the expected.
     pub ratios: [f64; 5],
-}
-
-/// `[detectors.new_geography]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct NewGeographyConfig {
-    /// What it may do.
-    pub mode: DetectorMode,
-    /// Days over which a token's places are learned before a new one counts.
-    pub learn_days: u16,
-    /// Calls over which they are learned.
-    pub learn_calls: u32,
-    /// Surprise, in decibans, from which a new place is a signal.
-    pub signal_db: f64,
-    /// Surprise from which a new country is a finding.
-    pub finding_db: f64,
-    /// Calls from old and new place no further apart than this are concurrent use.
-    #[serde(with = "humantime_serde")]
-    pub alternation_window: Duration,
 }
 
 /// `[detectors.failure_burst]`.
@@ -292,6 +286,10 @@ impl Default for DetectorsConfig {
             alpha_now: 1e-6,
             rate_spike: RateSpikeConfig::default(),
             new_geography: NewGeographyConfig::default(),
+            impossible_travel: ImpossibleTravelConfig::default(),
+            concurrent_use: ConcurrentUseConfig::default(),
+            new_client: NewClientConfig::default(),
+            token_sharing: TokenSharingConfig::default(),
             failure_burst: FailureBurstConfig::default(),
             out_of_scope: OutOfScopeConfig::default(),
             new_endpoint: NewEndpointConfig::default(),
@@ -316,19 +314,6 @@ impl Default for RateSpikeConfig {
             mode: DetectorMode::On,
             floors: [10, 10, 20, 40, 200],
             ratios: [12.0, 10.0, 3.0, 2.0, 2.0],
-        }
-    }
-}
-
-impl Default for NewGeographyConfig {
-    fn default() -> Self {
-        Self {
-            mode: DetectorMode::On,
-            learn_days: 7,
-            learn_calls: 10,
-            signal_db: 15.0,
-            finding_db: 25.0,
-            alternation_window: Duration::from_mins(10),
         }
     }
 }
@@ -476,9 +461,10 @@ impl DetectorsConfig {
                 problems.add(key, "must lie between 0 and 1");
             }
         }
-        if self.new_geography.finding_db < self.new_geography.signal_db {
-            problems.add("new_geography.finding_db", "must not be below signal_db");
-        }
+        self.new_geography.check(problems);
+        self.impossible_travel.check(problems);
+        self.concurrent_use.check(problems);
+        self.token_sharing.check(problems);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The detectors: each looks at one event of one token and says whether it is a hit. One file, one variant of
 //! [`tokenwatch_model::Detector`], one call in [`crate::Engine`], one folder of scenarios, one page of documentation.
 
+pub(crate) mod concurrent_use;
 pub(crate) mod credential_stuffing;
 pub(crate) mod data_volume_spike;
 pub(crate) mod dormant_reactivation;
@@ -8,7 +9,9 @@ pub(crate) mod endpoint_enumeration;
 pub(crate) mod failure_burst;
 pub(crate) mod fleet_failure;
 mod hygiene;
+pub(crate) mod impossible_travel;
 pub(crate) mod insecure_transport;
+pub(crate) mod new_client;
 pub(crate) mod new_endpoint;
 pub(crate) mod new_geography;
 pub(crate) mod off_hours_use;
@@ -18,6 +21,7 @@ pub(crate) mod rate_spike;
 pub(crate) mod slow_drift;
 pub(crate) mod token_guessing;
 pub(crate) mod token_in_url;
+pub(crate) mod token_sharing;
 
 use crate::habit::Judgement;
 

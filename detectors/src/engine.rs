@@ -12,26 +12,27 @@ use tokenwatch_model::{
 
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
 
+use crate::arrival::Arrival;
 use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
-use crate::commons::{ANY, Commons, Groups, WINDOW_S};
+use crate::commons::{ANY, Commons, Groups, Popularity, WINDOW_S};
 use crate::config::DetectorMode;
-use crate::contest::Contest;
 use crate::detect::new_endpoint::Called;
 use crate::detect::{
-    data_volume_spike, dormant_reactivation, endpoint_enumeration, failure_burst, fleet_failure,
-    insecure_transport, new_endpoint, new_geography, off_hours_use, out_of_scope, privilege_use,
-    rate_spike, slow_drift, token_in_url,
+    concurrent_use, data_volume_spike, dormant_reactivation, endpoint_enumeration, failure_burst,
+    fleet_failure, impossible_travel, insecure_transport, new_client, new_endpoint, new_geography,
+    off_hours_use, out_of_scope, privilege_use, rate_spike, slow_drift, token_in_url,
+    token_sharing,
 };
 use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
 use crate::hit::{Belonging, Hit, Stream, Tier};
-use crate::places::PlaceKey;
 use crate::rules::Matched;
 use crate::settings::DetectorSettings;
 use crate::subject::SubjectKey;
 use crate::token::Token;
 use crate::token_table::TokenTable;
+use crate::whereabouts::Visit;
 
 /// How far another stream may be ahead before it ends the episodes of one that stands still. Partitions are hours apart
 /// while days are caught up with, and who is ahead must not decide how many versions a finding has.
@@ -222,11 +223,7 @@ impl Engine {
 
         let mut found = Found::default();
         found.push(out_of_scope::observe(event, used, settings));
-        let scope_hit = !found.hits.is_empty();
-        let place = PlaceKey::of(&event.client);
-        let novelty = place.and_then(|key| new_geography::observe(token, key, event, settings));
-        found.push(novelty.and_then(|news| new_geography::judge(token, news, event, settings)));
-        let challenged = found.hits.len() > usize::from(scope_hit);
+        let visit = found.arrive(token, event, &mut self.commons.popularity, settings);
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;
         let caps = || peers.caps(Groups::of(event).client());
@@ -249,8 +246,7 @@ impl Engine {
             let moment = Moment {
                 slot,
                 stream,
-                place,
-                challenged,
+                visit,
             };
             self.follow(event, used, &moment, found, settings, out);
         }
@@ -286,22 +282,13 @@ impl Engine {
             common_mode: &common_mode,
         };
         case.advance(&key, token.newest, circumstances, out);
-        if let Some(place) = moment.place {
-            if moment.challenged {
-                new_geography::challenge(case, token, place, event);
-            }
-            found.push(new_geography::contest(case, token, place, event, settings));
-            found.apply_modes(event, settings);
-        }
         let scene = Scene {
             event: Some(event),
             now: token.newest,
             stream: moment.stream,
         };
-        let contest = case.contest.clone();
         let hits = &found.hits;
-        let belongs =
-            |episode: &Episode| belongs(episode, token, moment, hits, contest.as_ref(), event);
+        let belongs = |episode: &Episode| belongs(episode, token, moment, hits, event);
         case.join(&key, &scene, hits, belongs, out);
         for hit in found.hits {
             case.take(&key, hit, &scene, circumstances, out);
@@ -481,13 +468,30 @@ struct Found {
 struct Moment {
     slot: u32,
     stream: u32,
-    place: Option<PlaceKey>,
-    challenged: bool,
+    /// Where it came from, if its credential was accepted.
+    visit: Option<Visit>,
 }
 
 impl Found {
     fn push(&mut self, hit: Option<Hit>) {
         self.hits.extend(hit);
+    }
+
+    /// What the place and the client of a call say; where it came from, if its credential was accepted.
+    fn arrive(
+        &mut self,
+        token: &mut Token,
+        event: &AccessEvent<'_>,
+        popularity: &mut Popularity,
+        settings: &DetectorSettings,
+    ) -> Option<Visit> {
+        let arrival = Arrival::of(token, event, popularity, settings)?;
+        self.push(new_client::observe(token, &arrival, settings));
+        self.push(new_geography::observe(token, &arrival, settings));
+        self.push(impossible_travel::observe(token, &arrival, settings));
+        self.push(concurrent_use::observe(token, &arrival, settings));
+        self.push(token_sharing::observe(token, &arrival, settings));
+        Some(arrival.visit)
     }
 
     /// What was called, against what the token and its peers call.
@@ -581,7 +585,6 @@ fn belongs(
     token: &Token,
     moment: &Moment,
     hits: &[Hit],
-    contest: Option<&Contest>,
     event: &AccessEvent<'_>,
 ) -> Option<bool> {
     match episode.story.belonging {
@@ -608,11 +611,17 @@ fn belongs(
             .any(|hit| hit.story.detector == episode.detector())
             .then_some(true),
         Belonging::Newcomer => {
-            let key = moment.place?;
+            let visit = moment.visit?;
+            let contest = token.whereabouts.contest()?;
             contest
-                .is_some_and(|contest| contest.is_newcomer(key))
+                .is_newcomer(visit.place, visit.client)
                 .then_some(true)
         }
-        Belonging::Client(_) => None,
+        Belonging::Place(place) => moment.visit?.place?.is_same_as(place).then_some(true),
+        Belonging::Client(client) => moment.visit?.client?.is_same_as(client).then_some(true),
+        Belonging::Ranges { half } => {
+            let counts = token.whereabouts.spread_at(event.ts)?;
+            Some(counts.ranges >= half)
+        }
     }
 }

@@ -111,7 +111,11 @@ impl Episode {
         let begins = scene.event.map_or(scene.now, |event| event.ts);
         let counted = match hit.story.belonging {
             Belonging::Count { .. } => hit.story.figures.observed.map_or(1, |count| count as u64),
-            Belonging::OwnHits | Belonging::Newcomer | Belonging::Client(_) => 1,
+            Belonging::OwnHits
+            | Belonging::Newcomer
+            | Belonging::Place(_)
+            | Belonging::Client(_)
+            | Belonging::Ranges { .. } => 1,
         };
         let mut episode = Self {
             window_start: hit.window_start,
@@ -216,7 +220,10 @@ impl Episode {
     }
 
     fn is_count(&self) -> bool {
-        matches!(self.story.belonging, Belonging::Count { .. })
+        matches!(
+            self.story.belonging,
+            Belonging::Count { .. } | Belonging::Ranges { .. }
+        )
     }
 
     /// Takes over what a further hit says, if it says more.

@@ -167,7 +167,7 @@ fn silence(
         detector,
         Detector::NewGeography | Detector::ImpossibleTravel | Detector::ConcurrentUse
     );
-    if is_place && token.places.by_recency().is_empty() {
+    if is_place && token.whereabouts.places().is_empty() {
         return (
             DetectorVerdict::NoData,
             "its calls have neither country nor network: no geo database, or no addresses in the log".to_owned(),

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Detector, Evidence, Severity, Timestamp, TokenId};
 
+use crate::clients::ClientKey;
 use crate::habit::Judgement;
+use crate::places::PlaceKey;
 use crate::samples::Samples;
 
 /// An episode ends after at least this long without cause.
@@ -82,10 +84,14 @@ pub(crate) enum Belonging {
     },
     /// Those that are hits of the same detector themselves.
     OwnHits,
-    /// Those from the places of the newcomer in the token's contest.
+    /// Those of the newcomer in the contest for the token.
     Newcomer,
+    /// Those from this place.
+    Place(PlaceKey),
     /// Those of this client.
-    Client(u32),
+    Client(ClientKey),
+    /// All, while the address ranges of the hour are at least so many.
+    Ranges { half: u32 },
 }
 
 /// A count stream of a token.

@@ -7,8 +7,10 @@
 //! How it hangs together: [`Engine`] admits an event by its stream's clock, moves its token's own time on, lets each
 //! detector look at it, and hands hits to the token's case, which weighs evidence and keeps episodes.
 
+mod arrival;
 mod calendar;
 mod case;
+mod clients;
 mod commons;
 mod config;
 mod contest;
@@ -23,9 +25,13 @@ mod failures;
 mod habit;
 mod hit;
 mod incident;
+mod known;
 mod log_count;
+mod novelty;
+mod organisation;
 mod places;
 mod policy;
+mod prefixes;
 mod privilege;
 mod profile;
 mod rate;
@@ -41,7 +47,9 @@ mod stats;
 mod subject;
 mod token;
 mod token_table;
+mod travel;
 mod volume;
+mod whereabouts;
 mod wording;
 
 use std::hash::{BuildHasher, Hasher};
@@ -49,10 +57,15 @@ use std::net::IpAddr;
 
 pub use config::{
     AllowConfig, DataVolumeSpikeConfig, DetectorMode, DetectorsConfig, DormantReactivationConfig,
-    ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig, NewGeographyConfig,
+    ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig,
     OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
 pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
+pub use detect::concurrent_use::ConcurrentUseConfig;
+pub use detect::impossible_travel::ImpossibleTravelConfig;
+pub use detect::new_client::NewClientConfig;
+pub use detect::new_geography::NewGeographyConfig;
+pub use detect::token_sharing::TokenSharingConfig;
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
 pub use settings::DetectorSettings;
 pub use sources::{CredentialStuffingConfig, TokenGuessingConfig};

@@ -29,14 +29,14 @@ pub(crate) fn of(token: &Token, settings: &DetectorSettings) -> TokenProfile {
         });
     let at_day = |day: u16| Timestamp::from_secs(i64::from(day) * DAY);
     let places = token
-        .places
-        .by_recency()
+        .whereabouts
+        .places()
         .into_iter()
-        .map(|place| ProfilePlace {
-            country: place.key.country().map(|country| country.to_string()),
-            asn: place.key.asn(),
-            first_seen: at_day(place.first_day),
-            last_seen: at_day(place.last_day),
+        .map(|known| ProfilePlace {
+            country: known.key.key().country().map(|country| country.to_string()),
+            asn: known.key.key().asn(),
+            first_seen: at_day(known.first_day),
+            last_seen: at_day(known.last_day),
         });
     TokenProfile {
         token_id: token.id(),

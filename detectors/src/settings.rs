@@ -4,9 +4,14 @@ use tokenwatch_model::Detector;
 
 use crate::config::{
     DetectorMode, DetectorsConfig, DormantReactivationConfig, EndpointEnumerationConfig,
-    FailureBurstConfig, FleetFailureConfig, NewEndpointConfig, NewGeographyConfig,
+    FailureBurstConfig, FleetFailureConfig, NewEndpointConfig,
     PrivilegeUseConfig,
 };
+use crate::detect::concurrent_use::ConcurrentUseConfig;
+use crate::detect::impossible_travel::ImpossibleTravelConfig;
+use crate::detect::new_client::NewClientConfig;
+use crate::detect::new_geography::NewGeographyConfig;
+use crate::detect::token_sharing::TokenSharingConfig;
 use crate::habit::ScaleSpec;
 use crate::policy::Policies;
 use crate::route_pattern::RoutePattern;
@@ -36,6 +41,10 @@ pub struct DetectorSettings {
     pub(crate) enumeration: EndpointEnumerationConfig,
     pub(crate) enumeration_scales: [ScaleSpec; 2],
     pub(crate) geography: NewGeographyConfig,
+    pub(crate) travel: ImpossibleTravelConfig,
+    pub(crate) concurrent: ConcurrentUseConfig,
+    pub(crate) client: NewClientConfig,
+    pub(crate) sharing: TokenSharingConfig,
     pub(crate) fleet: FleetFailureConfig,
     pub(crate) volume_scales: [ScaleSpec; 2],
     pub(crate) dormant: DormantReactivationConfig,
@@ -84,6 +93,10 @@ pub(crate) fn from_valid(
     let mode = |detector| match detector {
         Detector::RateSpike => rate.mode,
         Detector::NewGeography => config.new_geography.mode,
+        Detector::ImpossibleTravel => config.impossible_travel.mode,
+        Detector::ConcurrentUse => config.concurrent_use.mode,
+        Detector::NewClient => config.new_client.mode,
+        Detector::TokenSharing => config.token_sharing.mode,
         Detector::FailureBurst => failure.mode,
         Detector::OutOfScope => config.out_of_scope.mode,
         Detector::NewEndpoint => config.new_endpoint.mode,
@@ -131,6 +144,10 @@ pub(crate) fn from_valid(
             ratio: enumeration.ratio,
         }),
         geography: config.new_geography.clone(),
+        travel: config.impossible_travel.clone(),
+        concurrent: config.concurrent_use.clone(),
+        client: config.new_client.clone(),
+        sharing: config.token_sharing.clone(),
         fleet: config.fleet_failure.clone(),
         volume_scales: std::array::from_fn(|index| ScaleSpec {
             prior_spread: crate::habit::VOLUME_PRIOR_SPREADS[index],

@@ -4,7 +4,6 @@
 //! rate habit, one that fails gets the failure streams. Nothing here depends on any other token, nor on batches.
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use tokenwatch_model::{Timestamp, TokenId, TokenProfile};
 
 use crate::calendar::{DAY, day_of, hour_of};
@@ -12,11 +11,11 @@ use crate::commons::{Commons, Groups, Mark};
 use crate::detect::slow_drift;
 use crate::failures::{FailureKind, Failures};
 use crate::habit::{Basis, DAY_DISCOUNT, Fold, RATE_WIDTHS, Scale};
-use crate::places::Places;
 use crate::rate::RateHabit;
 use crate::scope::Scope;
 use crate::settings::DetectorSettings;
 use crate::volume::{SmallVolume, Volume};
+use crate::whereabouts::Whereabouts;
 
 /// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
 const PROMOTION_CALLS: u32 = 20;
@@ -46,7 +45,7 @@ pub(crate) struct Token {
     pub(crate) marks: Marks,
     /// Discounted days learned.
     pub(crate) days: f32,
-    pub(crate) places: Places,
+    pub(crate) whereabouts: Whereabouts,
     pub(crate) day: Scale,
     pub(crate) rate: Option<Box<RateHabit>>,
     pub(crate) failures: [Option<Box<Failures>>; FailureKind::ALL.len()],
@@ -109,7 +108,7 @@ impl Token {
             active_days: 0,
             marks: Marks::default(),
             days: 0.0,
-            places: Places::default(),
+            whereabouts: Whereabouts::default(),
             day: Scale::default(),
             rate: None,
             failures: [None, None],
@@ -200,7 +199,7 @@ impl Token {
             if folded.is_some() && end.learn {
                 self.days = (f64::from(self.days) * DAY_DISCOUNT + 1.0) as f32;
             }
-            self.places.end_day();
+            self.whereabouts.end_day();
             self.scope.end_day(&end, settings);
             self.marks.told_flags = 0;
             self.marks.spiked_yesterday = self.marks.spiked_today;
@@ -351,7 +350,7 @@ impl Token {
                 .as_ref()
                 .map_or(0, |_| boxed(size_of::<Volume>()))
             + self.scope.heap_bytes()
-            + self.places.heap_bytes()
+            + self.whereabouts.heap_bytes()
     }
 
     /// The readable baseline.
@@ -370,9 +369,6 @@ pub(crate) enum Maturity {
     /// Everything.
     Mature,
 }
-
-/// A short list that stays inline for most tokens.
-pub(crate) type Short<T> = SmallVec<[T; 2]>;
 
 /// How many windows of `width_s` lie between the half-minute `window` and `newest`.
 pub(crate) fn age_in(newest: Timestamp, window: u32, width_s: i64) -> i64 {
@@ -409,7 +405,7 @@ mod tests {
     #[test]
     fn the_header_is_small_and_the_whole_stays_below_a_kibibyte() {
         let parts = 2 * (size_of::<Failures>() + 8) + size_of::<RateHabit>() + 8;
-        let most = size_of::<Token>() + parts + Places::MOST_HEAP_BYTES;
+        let most = size_of::<Token>() + parts + Whereabouts::MOST_HEAP_BYTES;
         assert!(size_of::<Token>() <= 176, "{}", size_of::<Token>());
         assert!(most <= 1_024, "{most}");
     }

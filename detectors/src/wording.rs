@@ -4,7 +4,8 @@ use tokenwatch_model::{Timestamp, TokenId};
 
 use crate::calendar::{DAY, HOUR, MINUTE};
 use crate::episode::Episode;
-use crate::places::{Place, PlaceKey};
+use crate::known::Known;
+use crate::places::{PackedPlace, PlaceKey};
 
 /// A count, with thousands set apart: `4,312`; small expectations keep one digit.
 pub(crate) fn count(value: f64) -> String {
@@ -52,6 +53,16 @@ pub(crate) fn percent(share: f64) -> String {
         format!("{percent:.1} %")
     } else {
         format!("{percent:.0} %")
+    }
+}
+
+/// A time that went by, roughly: `45 s`, `12 min`, `5 h`, `3 days`.
+pub(crate) fn elapsed(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / MINUTE),
+        7_200..172_800 => format!("{} h", seconds / HOUR),
+        _ => format!("{} days", seconds / DAY),
     }
 }
 
@@ -117,10 +128,12 @@ pub(crate) fn place(key: PlaceKey, org: Option<&str>) -> String {
 }
 
 /// Up to three places, used last first.
-pub(crate) fn usual_places(places: &[Place]) -> String {
-    let named: Vec<String> = places.iter().take(3).map(|p| place(p.key, None)).collect();
+pub(crate) fn usual_places(places: &[Known<PackedPlace>]) -> String {
+    let name = |known: &Known<PackedPlace>| place(known.key.key(), None);
+    let named: Vec<String> = places.iter().take(3).map(name).collect();
     match places.len() {
-        0..=3 => named.join(", "),
+        0 => "no other place".to_owned(),
+        1..=3 => named.join(", "),
         more => format!("{} and {} more", named.join(", "), more - 3),
     }
 }

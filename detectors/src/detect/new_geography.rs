@@ -1,159 +1,143 @@
 //! `new_geography`: calls from a country or network that this token does not come from.
 //!
-//! Catches a stolen key used from elsewhere; while the owner goes on, calls from both places alternate, which is hard
-//! evidence. Misses a thief in the owner's own network. Its main false positive is a journey: a new country alone is low.
-//! A new network in a known country is a signal only. Bytes per token: 52 in the header, up to 112 more for roaming ones.
+//! Catches a stolen key used from elsewhere. Misses a thief in the owner's own network. Its main false positive is a journey
+//! or a move: a new country alone is low, a new network in a known country is a signal only. Bytes per token: 64 in the
+//! header for everything about place and client, 150 more for tokens that move about. Formula: research note 3.2, in
+//! [`crate::novelty`].
 
-use tokenwatch_model::{AccessEvent, Detector, Evidence, Outcome, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::{Detector, Evidence, Problems, Severity};
 
-use crate::calendar::DAY;
-use crate::case::Case;
-use crate::contest::Contest;
+use crate::arrival::{Arrival, Experience, Reach};
+use crate::config::DetectorMode;
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
-use crate::places::{Novelty, PlaceKey};
+use crate::organisation::NetworkClass;
 use crate::settings::DetectorSettings;
 use crate::token::Token;
+use crate::whereabouts::Familiarity;
 use crate::wording;
 
-/// Weight of two parties holding a token; a little more if they are in different countries.
-const CONCURRENT_DB: f64 = 30.0;
-const ABROAD_DB: f64 = 6.0;
+/// The first time in a data centre, or behind an anonymiser.
+const HOSTED_DB: f64 = 6.0;
+/// A network that many of the fleet use.
+const POPULAR_DB: f64 = 10.0;
+const CAP_DB: f64 = 30.0;
 
-/// Notes where the call came from; a novelty if the token never came from there and its places are learned.
+/// `[detectors.new_geography]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewGeographyConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Days over which a token's places and clients are learned before a new one counts.
+    pub learn_days: u16,
+    /// Calls over which they are learned.
+    pub learn_calls: u32,
+    /// Surprise, in decibans, from which a new place is a signal.
+    pub signal_db: f64,
+    /// Surprise from which a new country is a finding.
+    pub finding_db: f64,
+}
+
+impl Default for NewGeographyConfig {
+    fn default() -> Self {
+        Self {
+            mode: DetectorMode::On,
+            learn_days: 2,
+            learn_calls: 20,
+            signal_db: 15.0,
+            finding_db: 25.0,
+        }
+    }
+}
+
+impl NewGeographyConfig {
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        if self.finding_db < self.signal_db {
+            problems.add("new_geography.finding_db", "must not be below signal_db");
+        }
+    }
+}
+
+/// A hit if the call came from a place that is a surprise.
 pub(crate) fn observe(
-    token: &mut Token,
-    key: PlaceKey,
-    event: &AccessEvent<'_>,
-    settings: &DetectorSettings,
-) -> Option<Novelty> {
-    let age_days = event.ts.since(token.first_seen).as_secs_f64() / DAY as f64;
-    let learned = age_days >= f64::from(settings.geography.learn_days)
-        && token.calls >= settings.geography.learn_calls;
-    let novelty = token.places.visit(key, event.ts, age_days);
-    if novelty.is_none() && event.outcome == Outcome::Ok {
-        token.places.last_home_s = u32::try_from(event.ts.as_secs()).unwrap_or(0);
-    }
-    novelty.filter(|_| learned)
-}
-
-/// The hit that a novelty amounts to, if it surprises enough.
-pub(crate) fn judge(
     token: &Token,
-    novelty: Novelty,
-    event: &AccessEvent<'_>,
+    arrival: &Arrival<'_, '_>,
     settings: &DetectorSettings,
 ) -> Option<Hit> {
+    let visit = &arrival.visit;
+    if visit.place_is != Familiarity::New || arrival.experience != Experience::Learned {
+        return None;
+    }
+    let key = visit.place?;
     let limits = &settings.geography;
-    if novelty.surprise_db < limits.signal_db {
+    let surprise_db = weigh(arrival);
+    if surprise_db < limits.signal_db {
         return None;
     }
-    let tier = if novelty.new_country && novelty.surprise_db >= limits.finding_db {
-        Tier::Finding
+    let is_finding = visit.new_country && surprise_db >= limits.finding_db;
+    let mut usual = token.whereabouts.places();
+    usual.retain(|known| !known.key.key().is_same_as(key));
+    let usual = wording::usual_places(&usual);
+    let kind = if visit.new_country {
+        "country"
     } else {
-        Tier::Signal
+        "network"
     };
-    let place = wording::place(novelty.key, event.client.as_org.as_deref());
-    Some(hit(token, novelty, (place, event.ts), tier, false))
-}
-
-/// Notes the call in the contest of the case, if there is one; a hit if it proves that two parties hold the token.
-pub(crate) fn contest(
-    case: &mut Case,
-    token: &Token,
-    key: PlaceKey,
-    event: &AccessEvent<'_>,
-    settings: &DetectorSettings,
-) -> Option<Hit> {
-    let contest = case.contest.as_mut()?;
-    let within = i64::try_from(settings.geography.alternation_window.as_micros()).ok()?;
-    if !contest.observe(key, event, within) {
-        return None;
-    }
-    // The proof may be a call from home; the finding is about the newcomer.
-    let key = contest.first_place();
-    let mut places = token.places.by_recency();
-    places.retain(|place| !contest.is_newcomer(place.key));
-    let abroad = places.iter().all(|place| place.key.is_abroad_of(key));
-    let surprise_db = CONCURRENT_DB + if abroad { ABROAD_DB } else { 0.0 };
-    let novelty = Novelty {
-        key,
-        new_country: abroad,
-        surprise_db,
-    };
-    let place = wording::place(key, None);
-    Some(hit(token, novelty, (place, event.ts), Tier::Finding, true))
-}
-
-/// Opens or widens the contest after a novelty.
-pub(crate) fn challenge(case: &mut Case, token: &Token, key: PlaceKey, event: &AccessEvent<'_>) {
-    match &mut case.contest {
-        Some(contest) => contest.include(key),
-        None => case.contest = Some(Contest::begin(key, event, token.places.last_home_s)),
-    }
-}
-
-fn hit(
-    token: &Token,
-    novelty: Novelty,
-    (place, at): (String, Timestamp),
-    tier: Tier,
-    concurrent: bool,
-) -> Hit {
-    let mut usual = token.places.by_recency();
-    usual.retain(|place| place.key != novelty.key);
-    Hit {
-        tier,
-        severity: if concurrent {
-            Severity::Medium
+    let place = wording::place(key, arrival.event.client.as_org.as_deref());
+    let days = token.active_days;
+    Some(Hit {
+        tier: if is_finding {
+            Tier::Finding
         } else {
-            Severity::Low
+            Tier::Signal
         },
-        evidence_db: novelty.surprise_db,
-        hard: concurrent,
+        severity: Severity::Low,
+        evidence_db: surprise_db,
+        hard: false,
         size: 1.0,
-        window_start: at,
+        window_start: arrival.event.ts,
         quiet_s: QUIET_S,
         confirm: false,
         story: Story {
             detector: Detector::NewGeography,
-            rank: 2 * u8::from(concurrent) + u8::from(novelty.new_country),
-            belonging: Belonging::Newcomer,
-            text: text(
-                token,
-                novelty,
-                &place,
-                &wording::usual_places(&usual),
-                concurrent,
+            rank: u8::from(visit.new_country),
+            belonging: Belonging::Place(key),
+            text: format!(
+                "{{name}} was used {{events}} from {place} since {{first}}, a {kind} it never came from in {days} days; \
+                 until then it came from {usual}"
             ),
             figures: Evidence {
                 expected: Some(0.0),
                 statistic:
                     "probability of a new place on a day, from the token's own rate of new places"
                         .to_owned(),
-                p_value: Some(libm::exp10(-novelty.surprise_db / 10.0)),
-                baseline_days: Some(u32::from(token.active_days)),
-                usual: Some(format!("used from {}", wording::usual_places(&usual))),
+                p_value: Some(libm::exp10(-surprise_db / 10.0)),
+                baseline_days: Some(u32::from(days)),
+                usual: Some(format!("used from {usual}")),
                 ..Evidence::default()
             },
         },
         bulk: None,
-    }
+    })
 }
 
-fn text(token: &Token, novelty: Novelty, place: &str, usual: &str, concurrent: bool) -> String {
-    let kind = if novelty.new_country {
-        "country"
+/// The surprise of a new place to the token, more for a data centre where it was in none, less where many peers are.
+fn weigh(arrival: &Arrival<'_, '_>) -> f64 {
+    let visit = &arrival.visit;
+    let hosted = matches!(
+        visit.class,
+        NetworkClass::Hosting | NetworkClass::Anonymiser
+    );
+    let class_db = if hosted && visit.new_class {
+        HOSTED_DB
     } else {
-        "network"
+        0.0
     };
-    let both = if concurrent {
-        ", and calls from there go on in between, so two parties hold it"
+    let peers_db = if arrival.network == Reach::Rare {
+        0.0
     } else {
-        ""
+        POPULAR_DB
     };
-    format!(
-        "{{name}} was used {{events}} from {place} since {{first}}, a {kind} it never came from in {} days; until then it \
-         came from {usual}{both}",
-        token.active_days,
-    )
+    (visit.place_db + class_db - peers_db).min(CAP_DB)
 }

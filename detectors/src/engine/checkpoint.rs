@@ -17,7 +17,7 @@ use crate::subject::SubjectKey;
 use crate::token::Token;
 
 /// Changes whenever the layout of any state does.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, Default)]

@@ -100,7 +100,7 @@ fn reading_from_elsewhere_while_the_owner_goes_on_is_medium_within_twenty_calls(
     let out = replay(POLICY, &with_owner(reads, true));
     assert_eq!(worst(&out.findings), Some(Severity::Medium));
     let finding = last_versions(&out.findings).pop().expect("one");
-    assert_eq!(finding.detector, Detector::NewGeography);
+    assert_eq!(finding.detector, Detector::ConcurrentUse);
     assert_eq!(finding.event_count, 20);
     assert!(
         finding.summary.contains("two parties"),
