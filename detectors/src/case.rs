@@ -24,8 +24,8 @@ pub(crate) struct Case {
     pub(crate) ledger: Ledger,
     pub(crate) incident: IncidentRecord,
     pub(crate) episodes: Vec<Episode>,
-    /// Evidence from elsewhere, which counts from its second on.
-    parked: Vec<(i64, Parked)>,
+    /// Evidence from elsewhere, by the second from which it counts.
+    parked: Vec<Parked>,
     /// When it will be looked at; follows from the rest.
     #[serde(skip)]
     pub(crate) scheduled: Option<Timestamp>,
@@ -34,8 +34,11 @@ pub(crate) struct Case {
 /// What a source did to others speaks against the tokens that it was let in with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Parked {
+    at: i64,
     detector: tokenwatch_model::Detector,
     evidence_db: f64,
+    /// It is in the ledger; the case is kept for it like for an episode.
+    counted: bool,
 }
 
 /// What is known beside the hit when its severity is decided.
@@ -124,9 +127,10 @@ impl Case {
         circumstances: Circumstances<'_>,
         out: &mut Detections,
     ) {
-        while let Some(index) = self.parked.iter().position(|(at, _)| *at <= now.as_secs()) {
-            let (at, parked) = self.parked.remove(index);
-            let at = Timestamp::from_secs(at);
+        let due = |parked: &Parked| !parked.counted && parked.at <= now.as_secs();
+        while let Some(parked) = self.parked.iter_mut().find(|parked| due(parked)) {
+            parked.counted = true;
+            let at = Timestamp::from_secs(parked.at);
             self.ledger
                 .add(parked.detector, parked.evidence_db, false, at);
             if let Some(index) = self.episodes.iter().position(|e| e.open && e.visible()) {
@@ -157,6 +161,8 @@ impl Case {
         let forgotten = |end: Timestamp| end.as_secs() + after_s < now.as_secs();
         self.episodes
             .retain(|episode| episode.open || !forgotten(episode.deadline));
+        self.parked
+            .retain(|parked| !parked.counted || !forgotten(Timestamp::from_secs(parked.at)));
     }
 
     fn is_empty(&self) -> bool {
@@ -254,18 +260,15 @@ impl Case {
         at: Timestamp,
     ) {
         const MOST: usize = 8;
-        self.parked
-            .retain(|(_, parked)| parked.detector != detector);
         if self.parked.len() < MOST {
-            self.parked.push((
-                at.as_secs(),
-                Parked {
-                    detector,
-                    evidence_db,
-                },
-            ));
+            self.parked.push(Parked {
+                at: at.as_secs(),
+                detector,
+                evidence_db,
+                counted: false,
+            });
             self.parked
-                .sort_by_key(|(at, parked)| (*at, parked.detector));
+                .sort_by_key(|parked| (parked.at, parked.detector));
         }
     }
 
@@ -391,10 +394,10 @@ impl Case {
             };
             (end, episode.stream)
         });
-        let parked = self
-            .parked
-            .iter()
-            .map(|(at, _)| (Timestamp::from_secs(*at), u32::MAX));
+        let parked = self.parked.iter().map(|parked| {
+            let at = Timestamp::from_secs(parked.at);
+            (if parked.counted { at + kept } else { at }, u32::MAX)
+        });
         episodes.chain(parked).min()
     }
 }

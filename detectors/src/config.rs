@@ -18,6 +18,7 @@ use crate::detect::token_sharing::TokenSharingConfig;
 use crate::policy::Policies;
 use crate::rules::Rules;
 use crate::settings::{self, DetectorSettings};
+use crate::sources::{CredentialStuffingConfig, TokenGuessingConfig};
 
 /// The `[detectors]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,10 @@ pub struct DetectorsConfig {
     pub privilege_use: PrivilegeUseConfig,
     /// Trying one after the other.
     pub endpoint_enumeration: EndpointEnumerationConfig,
+    /// Sources that try credentials of others.
+    pub credential_stuffing: CredentialStuffingConfig,
+    /// Sources that try credentials of nobody.
+    pub token_guessing: TokenGuessingConfig,
     /// Everybody at once.
     pub fleet_failure: FleetFailureConfig,
     /// Data.
@@ -295,6 +300,8 @@ impl Default for DetectorsConfig {
             new_endpoint: NewEndpointConfig::default(),
             privilege_use: PrivilegeUseConfig::default(),
             endpoint_enumeration: EndpointEnumerationConfig::default(),
+            credential_stuffing: CredentialStuffingConfig::default(),
+            token_guessing: TokenGuessingConfig::default(),
             fleet_failure: FleetFailureConfig::default(),
             data_volume_spike: DataVolumeSpikeConfig::default(),
             dormant_reactivation: DormantReactivationConfig::default(),
@@ -386,6 +393,8 @@ impl DetectorsConfig {
         let mut problems = Problems::at(prefix);
         self.check_engine(&mut problems);
         self.check_counts(&mut problems);
+        self.credential_stuffing.check(&mut problems);
+        self.token_guessing.check(&mut problems);
         let rules = Rules::compile(&self.overrides, &self.exceptions, &mut problems);
         self.endpoint_enumeration.check(&mut problems);
         let privileged = self.privilege_use.compile(&mut problems);

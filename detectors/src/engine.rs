@@ -29,6 +29,7 @@ use crate::event_clock::{Admission, EventClock};
 use crate::hit::{Belonging, Hit, Stream, Tier};
 use crate::rules::Matched;
 use crate::settings::DetectorSettings;
+use crate::sources::{SourceHit, Sources, Standing};
 use crate::subject::SubjectKey;
 use crate::token::Token;
 use crate::token_table::TokenTable;
@@ -38,6 +39,9 @@ use crate::whereabouts::Visit;
 /// while days are caught up with, and who is ahead must not decide how many versions a finding has.
 const STREAM_PATIENCE: Duration = Duration::from_hours(24);
 
+/// What speaks against a token that an attacking source was let in with.
+const SOURCE_DB: f64 = 20.0;
+
 /// Detects, in event time. See the crate's documentation.
 #[derive(Debug)]
 pub struct Engine {
@@ -45,6 +49,7 @@ pub struct Engine {
     clock: EventClock,
     tokens: TokenTable,
     commons: Commons,
+    sources: Sources,
     cases: BTreeMap<SubjectKey, Case>,
     /// When each case has to be looked at, at the latest; a case may have postponed it meanwhile.
     deadlines: BTreeSet<(Timestamp, SubjectKey)>,
@@ -88,6 +93,12 @@ pub struct EngineStats {
     pub tokens_evicted: u64,
     /// Cases forgotten for want of room.
     pub cases_evicted: u64,
+    /// Addresses, networks, systems and routes that somebody tried credentials with.
+    pub sources: usize,
+    /// Bytes of them.
+    pub source_bytes: usize,
+    /// Those forgotten for want of room.
+    pub sources_evicted: u64,
     /// Events that came late.
     pub late: u64,
     /// Events that were quarantined.
@@ -109,6 +120,7 @@ impl Engine {
             settings,
             clock: EventClock::default(),
             commons: Commons::default(),
+            sources: Sources::default(),
             cases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             changed: Vec::new(),
@@ -135,8 +147,9 @@ impl Engine {
             };
             out.late += u64::from(late);
             self.counts.late += u64::from(late);
-            if let Some(token) = &event.token {
-                self.observe(event, token, stream, &settings, out);
+            match &event.token {
+                Some(token) => self.observe(event, token, stream, &settings, out),
+                None => self.sources.note(event, Standing::Anonymous),
             }
             if let Some(watermark) = tick {
                 self.seal(&settings, out);
@@ -176,6 +189,7 @@ impl Engine {
     pub fn stats(&self) -> EngineStats {
         let (streams, streams_overflowed) = self.clock.stats();
         let episodes = self.cases.values().flat_map(|case| &case.episodes);
+        let sources = self.sources.stats();
         EngineStats {
             tokens: self.tokens.len(),
             state_bytes: self.tokens.bytes(),
@@ -185,6 +199,9 @@ impl Engine {
             streams_overflowed,
             tokens_evicted: self.tokens.evicted(),
             cases_evicted: self.counts.cases_evicted,
+            sources: sources.keys,
+            source_bytes: sources.bytes,
+            sources_evicted: sources.evicted,
             late: self.counts.late,
             quarantined: self.counts.quarantined,
         }
@@ -220,6 +237,8 @@ impl Engine {
             token.begin_window(window, Groups::of(event), &self.commons, settings);
         }
         self.commons.count(token, event);
+        let standing = token.homes.visit(event, token.first_seen);
+        self.sources.note(event, standing);
 
         let mut found = Found::default();
         found.push(out_of_scope::observe(event, used, settings));
@@ -317,6 +336,32 @@ impl Engine {
             let key = SubjectKey::Fleet("fleet".to_owned());
             self.take_sealed(key, hit, decided, settings, out);
         }
+        for found in self.sources.seal_until(watermark, settings) {
+            self.take_source(found, settings, out);
+        }
+    }
+
+    /// Hands an attack to its source's case, and what it was let in with to the cases of those tokens.
+    fn take_source(&mut self, found: SourceHit, settings: &DetectorSettings, out: &mut Detections) {
+        let (decided, counts_from) = (found.decided(), found.counts_from());
+        let detector = found.hit.story.detector;
+        let name = SubjectKey::Source(found.name);
+        self.take_sealed(name, found.hit, decided, settings, out);
+        for id in found.helped {
+            let Some(slot) = self.tokens.find(id) else {
+                continue;
+            };
+            self.tokens.at_mut(slot).marks.has_case = true;
+            let key = SubjectKey::Token(id);
+            let case = self
+                .cases
+                .entry(key.clone())
+                .or_insert_with(|| Case::new(counts_from));
+            case.park(detector, SOURCE_DB, counts_from);
+            self.mark_changed(&key);
+            self.schedule(&key);
+        }
+        self.bound_cases();
     }
 
     /// Hands a hit of a sealed window to its subject's case.

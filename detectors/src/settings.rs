@@ -16,6 +16,7 @@ use crate::habit::ScaleSpec;
 use crate::policy::Policies;
 use crate::route_pattern::RoutePattern;
 use crate::rules::{Matched, Rules};
+use crate::sources::{CredentialStuffingConfig, TokenGuessingConfig};
 use crate::stats::QuantileTable;
 
 /// Validated settings of the engine and its detectors; made by [`DetectorsConfig::validate`].
@@ -48,6 +49,8 @@ pub struct DetectorSettings {
     pub(crate) fleet: FleetFailureConfig,
     pub(crate) volume_scales: [ScaleSpec; 2],
     pub(crate) dormant: DormantReactivationConfig,
+    pub(crate) stuffing: CredentialStuffingConfig,
+    pub(crate) guessing: TokenGuessingConfig,
     pub(crate) policies: Policies,
     modes: [DetectorMode; Detector::ALL.len()],
     pub(crate) rules: Rules,
@@ -103,6 +106,8 @@ pub(crate) fn from_valid(
         Detector::PrivilegeUse => config.privilege_use.mode,
         Detector::EndpointEnumeration => enumeration.mode,
         Detector::FleetFailure => config.fleet_failure.mode,
+        Detector::CredentialStuffing => config.credential_stuffing.mode,
+        Detector::TokenGuessing => config.token_guessing.mode,
         Detector::DataVolumeSpike => config.data_volume_spike.mode,
         Detector::OffHoursUse => config.off_hours_use.mode,
         Detector::SlowDrift => config.slow_drift.mode,
@@ -155,6 +160,8 @@ pub(crate) fn from_valid(
             ratio: config.data_volume_spike.ratios[index],
         }),
         dormant: config.dormant_reactivation.clone(),
+        stuffing: config.credential_stuffing.clone(),
+        guessing: config.token_guessing.clone(),
         policies,
         modes: Detector::ALL.map(mode),
         rules,

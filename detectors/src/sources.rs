@@ -24,7 +24,7 @@ mod window;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{AccessEvent, Outcome, TokenId};
+use tokenwatch_model::{AccessEvent, Outcome, Timestamp, TokenId};
 
 pub(crate) use attacks::Attempt;
 use attacks::Choice;
@@ -33,6 +33,7 @@ use entry::Attack;
 pub(crate) use standing::{Homes, Standing};
 
 use crate::hit::Hit;
+use crate::settings::DetectorSettings;
 use table::Table;
 use window::Window;
 
@@ -45,6 +46,12 @@ pub(crate) const WINDOWS_PER_DAY: i64 = 86_400 / WINDOW_S;
 const LAG_WINDOWS: i64 = 2;
 /// Windows open at once: streams are waited for while they are ten minutes apart, which is twenty windows.
 const MAX_OPEN: usize = 64;
+/// Tokens let in that an attack remembers, so that each is told of once.
+const MAX_HELPED: usize = 64;
+/// A window is judged when the watermark of all streams has passed it, and what it says of tokens counts a minute later,
+/// when no stream is that far behind.
+const DECIDED_S: i64 = 20;
+const COUNTS_S: i64 = 60;
 
 /// Everything known of sources.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -64,8 +71,20 @@ pub(crate) struct SourceHit {
     /// The window that showed it.
     pub(crate) window: i64,
     pub(crate) hit: Hit,
-    /// Tokens that the source was let in with.
+    /// Tokens that the source was let in with, and that were not told yet.
     pub(crate) helped: Vec<TokenId>,
+}
+
+impl SourceHit {
+    /// When it was decided.
+    pub(crate) fn decided(&self) -> Timestamp {
+        Timestamp::from_secs((self.window + 1) * WINDOW_S + DECIDED_S)
+    }
+
+    /// From when on it speaks against the tokens that helped.
+    pub(crate) fn counts_from(&self) -> Timestamp {
+        Timestamp::from_secs((self.window + 1) * WINDOW_S + COUNTS_S)
+    }
 }
 
 /// How large it is.
@@ -124,8 +143,20 @@ impl Sources {
         (number > self.sealed && has_room).then(|| self.open.entry(number).or_default())
     }
 
+    /// Seals what `watermark` has passed; the attacks that show.
+    pub(crate) fn seal_until(
+        &mut self,
+        watermark: Timestamp,
+        settings: &DetectorSettings,
+    ) -> Vec<SourceHit> {
+        let mut hits = Vec::new();
+        let last = watermark.as_secs().div_euclid(WINDOW_S) - 1;
+        self.seal(last, &settings.stuffing, &settings.guessing, &mut hits);
+        hits
+    }
+
     /// Seals every window up to `last` and adds the attacks that they show. `last` must not fall.
-    pub(crate) fn seal(
+    fn seal(
         &mut self,
         last: i64,
         stuffing: &CredentialStuffingConfig,
@@ -159,16 +190,25 @@ impl Sources {
             let Some(entry) = self.table.get_mut(attempt.key) else {
                 continue;
             };
-            let start_s = match attempt.ongoing {
-                Some(attack) => attack.start_s,
-                None => story::start_s(&attempt, number),
-            };
-            entry.attack = Some(Attack {
+            let mut attack = attempt.ongoing.clone().unwrap_or_else(|| Attack {
                 detector: attempt.detector,
-                start_s,
+                start_s: story::start_s(&attempt, number),
                 last: number,
+                helped: Vec::new(),
             });
-            out.push(story::hit(&attempt, entry, number, start_s));
+            attack.last = number;
+            let mut helped = attempt.helped.clone();
+            helped.retain(|id| !attack.helped.contains(id));
+            attack.helped.extend(&helped);
+            attack.helped.truncate(MAX_HELPED);
+            let start_s = attack.start_s;
+            entry.attack = Some(attack);
+            out.push(SourceHit {
+                name: entry.name.clone(),
+                window: number,
+                hit: story::hit(&attempt, entry, number, start_s),
+                helped,
+            });
         }
     }
 

@@ -14,6 +14,7 @@ use crate::habit::{Basis, DAY_DISCOUNT, Fold, RATE_WIDTHS, Scale};
 use crate::rate::RateHabit;
 use crate::scope::Scope;
 use crate::settings::DetectorSettings;
+use crate::sources::Homes;
 use crate::volume::{SmallVolume, Volume};
 use crate::whereabouts::Whereabouts;
 
@@ -50,6 +51,8 @@ pub(crate) struct Token {
     pub(crate) rate: Option<Box<RateHabit>>,
     pub(crate) failures: [Option<Box<Failures>>; FailureKind::ALL.len()],
     pub(crate) mark: Mark,
+    /// The networks that it was last accepted from.
+    pub(crate) homes: Homes,
     pub(crate) scope: Scope,
     pub(crate) small_volume: SmallVolume,
     pub(crate) volume: Option<Box<Volume>>,
@@ -113,6 +116,7 @@ impl Token {
             rate: None,
             failures: [None, None],
             mark: Mark::default(),
+            homes: Homes::default(),
             scope: Scope::default(),
             small_volume: SmallVolume::default(),
             volume: None,

@@ -13,6 +13,7 @@ use crate::case::Case;
 use crate::commons::Commons;
 use crate::event_clock::EventClock;
 use crate::settings::DetectorSettings;
+use crate::sources::Sources;
 use crate::subject::SubjectKey;
 use crate::token::Token;
 
@@ -64,6 +65,7 @@ pub enum RestoreError {
 struct EngineState {
     clock: EventClock,
     commons: Commons,
+    sources: Sources,
     cases: Vec<(SubjectKey, Case)>,
     late: u64,
     quarantined: u64,
@@ -76,6 +78,7 @@ impl Engine {
         let engine_state = encode(&EngineState {
             clock: self.clock.clone(),
             commons: self.commons.clone(),
+            sources: self.sources.clone(),
             cases: self
                 .cases
                 .iter()
@@ -122,6 +125,8 @@ impl Engine {
             let state: EngineState = decode(bytes, || "the engine".to_owned())?;
             engine.clock = state.clock;
             engine.commons = state.commons;
+            engine.sources = state.sources;
+            engine.sources.rebuild();
             engine.cases.extend(state.cases);
             engine.counts = Counts {
                 late: state.late,

@@ -48,7 +48,7 @@ struct Candidate<'t> {
     sum: Tally,
     picture: Picture,
     verdict: Option<Detector>,
-    ongoing: Option<Attack>,
+    ongoing: Option<&'t Attack>,
 }
 
 /// What [`choose`] found.
@@ -213,7 +213,7 @@ fn attempt(candidate: Candidate<'_>, actives: &[Active<'_>], window: i64) -> Opt
         picture: candidate.picture,
         sum: candidate.sum,
         admitted,
-        ongoing: candidate.ongoing,
+        ongoing: candidate.ongoing.cloned(),
     })
 }
 

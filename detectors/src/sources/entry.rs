@@ -1,7 +1,7 @@
 //! What is remembered of one key: the last ten minutes, what is usual for it, and the attack that goes on.
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::Detector;
+use tokenwatch_model::{Detector, TokenId};
 
 use super::earliest::Earliest;
 use super::key::{Keys, SourceKey};
@@ -50,13 +50,15 @@ pub(crate) struct Newest {
 }
 
 /// An attack that was reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attack {
     pub(crate) detector: Detector,
     /// The second in which its first window began.
     pub(crate) start_s: i64,
     /// The last window that belonged to it.
     pub(crate) last: i64,
+    /// Tokens that it was let in with, as far as they were told.
+    pub(crate) helped: Vec<TokenId>,
 }
 
 /// How many credentials a key tries in its worst ten minutes of a day, usually. 24 bytes.
@@ -163,8 +165,10 @@ impl Entry {
     }
 
     /// The attack, if it goes on at `window`: it ends after `quiet` windows without a try.
-    pub(crate) fn attack_at(&self, window: i64, quiet: i64) -> Option<Attack> {
-        self.attack.filter(|attack| window - attack.last <= quiet)
+    pub(crate) fn attack_at(&self, window: i64, quiet: i64) -> Option<&Attack> {
+        self.attack
+            .as_ref()
+            .filter(|attack| window - attack.last <= quiet)
     }
 
     /// Bytes.

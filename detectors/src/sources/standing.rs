@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::Timestamp;
+use tokenwatch_model::{AccessEvent, Outcome, Timestamp};
 
 use super::key::network_of;
 use crate::calendar::HOUR;
@@ -29,13 +29,18 @@ pub(crate) enum Standing {
 }
 
 impl Homes {
+    /// How the token stood to the network of a call before that, which it is at home in if the call was accepted.
+    pub(crate) fn visit(&mut self, event: &AccessEvent<'_>, first_seen: Timestamp) -> Standing {
+        let ip = event.client.ip;
+        let standing = self.standing(ip, first_seen, event.ts);
+        if event.outcome == Outcome::Ok {
+            self.accept(ip);
+        }
+        standing
+    }
+
     /// How the token stands to the network of `ip`, at `now`.
-    pub(crate) fn standing(
-        self,
-        ip: Option<IpAddr>,
-        first_seen: Timestamp,
-        now: Timestamp,
-    ) -> Standing {
+    fn standing(self, ip: Option<IpAddr>, first_seen: Timestamp, now: Timestamp) -> Standing {
         if self.0.contains(&tag(ip)) {
             Standing::Regular
         } else if self.0[0] != 0 {
@@ -48,7 +53,7 @@ impl Homes {
     }
 
     /// The token was accepted from the network of `ip`.
-    pub(crate) fn accept(&mut self, ip: Option<IpAddr>) {
+    fn accept(&mut self, ip: Option<IpAddr>) {
         let tag = tag(ip);
         if self.0[0] != tag {
             self.0 = [tag, self.0[0]];

@@ -2,10 +2,10 @@
 
 use tokenwatch_model::{Detector, Evidence, Severity, Timestamp};
 
+use super::WINDOW_S;
 use super::attacks::Attempt;
 use super::entry::{Entry, window_start_s};
 use super::key::{Level, SourceKey};
-use super::{SourceHit, WINDOW_S};
 use crate::detect::{credential_stuffing, token_guessing};
 use crate::hit::{Belonging, Bulk, Hit, QUIET_S, Story, Tier};
 use crate::wording::{count, percent};
@@ -19,7 +19,7 @@ const MOST_DB: f64 = 30.0;
 const NAMED_TOKENS: usize = 3;
 
 /// The hit that an attack amounts to in the window that was just sealed.
-pub(crate) fn hit(attempt: &Attempt, entry: &Entry, window: i64, start_s: i64) -> SourceHit {
+pub(crate) fn hit(attempt: &Attempt, entry: &Entry, window: i64, start_s: i64) -> Hit {
     let (severity, story) = match attempt.detector {
         Detector::TokenGuessing => (
             token_guessing::severity(attempt),
@@ -31,7 +31,7 @@ pub(crate) fn hit(attempt: &Attempt, entry: &Entry, window: i64, start_s: i64) -
         ),
     };
     let strength = attempt.picture.strength;
-    let hit = Hit {
+    Hit {
         tier: Tier::Finding,
         severity,
         evidence_db: (LEAST_DB + 10.0 * libm::log10(strength.max(1.0) / 10.0))
@@ -43,12 +43,6 @@ pub(crate) fn hit(attempt: &Attempt, entry: &Entry, window: i64, start_s: i64) -
         confirm: false,
         story,
         bulk: Some(Box::new(bulk(attempt, entry, window))),
-    };
-    SourceHit {
-        name: entry.name.clone(),
-        window,
-        hit,
-        helped: attempt.helped.clone(),
     }
 }
 

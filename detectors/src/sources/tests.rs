@@ -83,11 +83,7 @@ impl World {
                 .homes
                 .entry(call.token)
                 .or_insert((Homes::default(), event.ts));
-            let standing = homes.standing(event.client.ip, *first_seen, event.ts);
-            if event.outcome == Outcome::Ok {
-                homes.accept(event.client.ip);
-            }
-            standing
+            homes.visit(&event, *first_seen)
         };
         self.sources.note(&event, standing);
     }
@@ -324,16 +320,13 @@ fn traffic(seed: u64) -> Vec<Call> {
         let (start, seconds) = (random.i64(300..3_000), random.i64(20..600));
         let (addresses, tokens) = (random.u32(1..40), random.u128(5..200));
         let base = random.u32(..);
+        // Tokens of others, of which some work; or tokens of nobody.
+        let (first, working) = if random.bool() { (0, 6) } else { (10_000, 0) };
         for _ in 0..random.usize(20..400) {
-            let token = if random.bool() { 0 } else { 10_000 };
-            let status = if random.u8(..) < 6 { 200 } else { 401 };
+            let status = if random.u8(..) < working { 200 } else { 401 };
             let ip = base.wrapping_add(random.u32(0..addresses) * random.u32(1..3) * 77);
-            calls.push(call(
-                start + random.i64(0..seconds),
-                token + random.u128(1..=tokens),
-                ip,
-                status,
-            ));
+            let token = first + random.u128(1..=tokens);
+            calls.push(call(start + random.i64(0..seconds), token, ip, status));
         }
     }
     calls.sort_by_key(|call| call.at_ms);
