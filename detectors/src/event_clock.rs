@@ -130,6 +130,17 @@ impl EventClock {
             })
     }
 
+    /// Moves every stream's watermark to `until`, if it is behind; whether one was.
+    pub(crate) fn pass(&mut self, until: Timestamp) -> bool {
+        let ticked = until.as_micros().div_euclid(TICK_MICROS) * TICK_MICROS;
+        let mut moved = false;
+        for stream in &mut self.streams {
+            moved |= stream.ticked < ticked;
+            stream.ticked = stream.ticked.max(ticked);
+        }
+        moved
+    }
+
     /// The watermark that every stream has passed, but for those that are ten minutes behind the foremost: they are waited
     /// for no longer. `newest` minus the allowed lateness, like every watermark.
     pub(crate) fn common_watermark(&self) -> Timestamp {

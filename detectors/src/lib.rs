@@ -57,8 +57,8 @@ use std::net::IpAddr;
 
 pub use config::{
     AllowConfig, DataVolumeSpikeConfig, DetectorMode, DetectorsConfig, DormantReactivationConfig,
-    ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig,
-    OutOfScopeConfig, OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
+    ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig, OutOfScopeConfig,
+    OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
 pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
 pub use detect::concurrent_use::ConcurrentUseConfig;

@@ -4,8 +4,7 @@ use tokenwatch_model::Detector;
 
 use crate::config::{
     DetectorMode, DetectorsConfig, DormantReactivationConfig, EndpointEnumerationConfig,
-    FailureBurstConfig, FleetFailureConfig, NewEndpointConfig,
-    PrivilegeUseConfig,
+    FailureBurstConfig, FleetFailureConfig, NewEndpointConfig, PrivilegeUseConfig,
 };
 use crate::detect::concurrent_use::ConcurrentUseConfig;
 use crate::detect::impossible_travel::ImpossibleTravelConfig;
@@ -114,7 +113,6 @@ pub(crate) fn from_valid(
         Detector::DormantReactivation => config.dormant_reactivation.mode,
         Detector::TokenInUrl => config.token_in_url.mode,
         Detector::InsecureTransport => config.insecure_transport.mode,
-        _ => DetectorMode::On,
     };
     DetectorSettings {
         max_tokens: config.max_tokens as usize,

@@ -45,6 +45,10 @@ pub(crate) struct Pipeline {
     pub(crate) checkpoint_interval: Duration,
 }
 
+/// How often silence is noticed, and how old an event may still arrive after it without coming late.
+const SILENCE_CHECK: Duration = Duration::from_secs(5);
+const SILENCE_PATIENCE: Duration = Duration::from_secs(60);
+
 impl Pipeline {
     /// Runs until the sources have ended and everything that they sent is written and checkpointed.
     pub(crate) async fn run(
@@ -57,6 +61,8 @@ impl Pipeline {
             self.checkpoint_interval,
         );
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silence = tokio::time::interval(SILENCE_CHECK);
+        silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut dirty = false;
         loop {
             tokio::select! {
@@ -66,8 +72,12 @@ impl Pipeline {
                         self.checkpoint().await?;
                     }
                 }
+                _ = silence.tick() => {
+                    dirty |= self.pass_time().await?;
+                }
                 event = events.recv() => match event {
                     Some(DecodedEvent::Batch(batch)) => {
+                        silence.reset();
                         self.process(&batch).await?;
                         dirty = true;
                     }
@@ -143,10 +153,20 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Writes signals and findings and hands the findings on; people hear of nothing that is not stored.
+    /// Nothing came for some seconds: what waits for later events is decided by the clock. Whether anything was.
+    async fn pass_time(&mut self) -> Result<bool, StoreError> {
+        let mut detections = Detections::default();
+        let until = self.clock.now() - SILENCE_PATIENCE;
+        tokio::task::block_in_place(|| self.engine.pass_time(until, &mut detections));
+        self.write_detections(&detections).await?;
+        Ok(detections != Detections::default())
+    }
+
+    /// Writes signals, findings and incidents and hands the findings on; people hear of nothing that is not stored.
     async fn write_detections(&self, detections: &Detections) -> Result<(), StoreError> {
         self.store.insert_signals(&detections.signals).await?;
         self.store.insert_findings(&detections.findings).await?;
+        self.store.insert_incidents(&detections.incidents).await?;
         self.dispatcher.offer(&detections.findings);
         self.progress.findings(&detections.findings);
         Ok(())
