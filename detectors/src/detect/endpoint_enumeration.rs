@@ -92,17 +92,23 @@ fn begin_if_busy(token: &mut Token, settings: &DetectorSettings) {
     if token.scope.distinct().is_some() {
         return;
     }
-    let Some(rate) = &token.rate else {
-        return;
-    };
-    let hour = &rate.scales[HOUR_SCALE];
     let walks = token.scope.steps.seen() >= FIRST_STEPS
         && token.scope.steps.share() >= settings.enumeration.walk_share;
-    if hour.count(0) >= BUSY_CALLS || walks {
-        let usual_peak = hour.mean_peak().min(f64::from(BUSY_CALLS));
-        token
-            .scope
-            .begin_distinct(Distinct::begin(token.newest, usual_peak));
+    let (calls, peak) = calls_of_hour(token);
+    if calls >= BUSY_CALLS || walks {
+        let distinct = Distinct::begin(token.newest, peak.min(f64::from(BUSY_CALLS)));
+        token.scope.begin_distinct(distinct);
+    }
+}
+
+/// The calls of the newest hour, as far as they are counted, and those of the busiest hour of a usual day.
+fn calls_of_hour(token: &Token) -> (u32, f64) {
+    match &token.rate {
+        Some(rate) => {
+            let hour = &rate.scales[HOUR_SCALE];
+            (hour.count(0), hour.mean_peak())
+        }
+        None => (0, token.day.mean_peak()),
     }
 }
 

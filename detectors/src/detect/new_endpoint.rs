@@ -14,7 +14,6 @@ use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::route_template::{self, Endpoint};
 use crate::settings::DetectorSettings;
 use crate::token::{Maturity, Token};
-use crate::wording;
 
 /// No first call says more than this.
 const MOST_DB: f64 = 25.0;
@@ -61,6 +60,8 @@ pub(crate) fn observe(
 pub(crate) struct Peers {
     /// Tokens that use it.
     pub(crate) tokens: u32,
+    /// All tokens.
+    pub(crate) all: u32,
     /// Their share of all tokens, half a token added.
     pub(crate) share: f64,
     /// Hours since the first of them did; `None` if that is less than one.
@@ -75,8 +76,18 @@ impl Peers {
         let all = commons.popularity.tokens(ts);
         Self {
             tokens,
+            all,
             share: (f64::from(tokens) + 0.5) / (f64::from(all.max(tokens)) + 1.0),
             age_hours: commons.popularity.age_hours(feature, ts),
+        }
+    }
+
+    /// In words, for the end of a sentence.
+    pub(crate) fn words(&self) -> String {
+        match self.tokens {
+            0 => "no other token does".to_owned(),
+            1 => format!("one of {} tokens does", self.all.max(2)),
+            tokens => format!("{tokens} of {} tokens do", self.all.max(tokens)),
         }
     }
 
@@ -123,9 +134,9 @@ pub(crate) fn judge(
             rank: 0,
             belonging: Belonging::OwnHits,
             text: format!(
-                "{{name}} called {call}, which it never did in {} days; {} of all tokens do{{sources}}",
+                "{{name}} called {call}, which it never did in {} days; {}{{sources}}",
                 token.active_days,
-                wording::percent(peers.share),
+                peers.words(),
             ),
             figures: Evidence {
                 observed: Some(1.0),

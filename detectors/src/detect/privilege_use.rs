@@ -21,6 +21,8 @@ use crate::wording;
 const MOST_DB: f64 = 29.0;
 /// A blatant one weighs at least this much, unless peers do it.
 const BLATANT_DB: f64 = 20.0;
+/// So do secrets by the dozen.
+const BURST_DB: f64 = 15.0;
 /// What this share of at least so many tokens does is their job.
 const REGULAR_SHARE: f64 = 0.05;
 const REGULAR_TOKENS: u32 = 3;
@@ -63,25 +65,38 @@ pub(crate) fn observe(
         secrets_burst: config.secrets_burst,
     };
     let (tier, severity) = decide(&facts)?;
-    let least = if privilege.grade == Grade::Blatant && !facts.regular {
-        BLATANT_DB
-    } else {
-        0.0
-    };
-    let evidence_db = peers.surprise_db().clamp(least, MOST_DB);
+    let evidence_db = weigh(&facts, &peers, token);
     let call = route_template::text_of(&event.http, &commons.words, hour_of(event.ts));
     Some(Hit {
         tier,
         severity,
         evidence_db,
         hard: false,
-        size: f64::from(secrets.unwrap_or(1)),
+        size: f64::from(secrets.unwrap_or(facts.classes)),
         window_start: event.ts,
         quiet_s: QUIET_S,
         confirm: false,
         story: story(token, &facts, &peers, &call, (severity, evidence_db)),
         bulk: None,
     })
+}
+
+/// Weight of the call: by the peers that do it, or by the token's own habit where none does.
+fn weigh(facts: &Facts, peers: &Peers, token: &Token) -> f64 {
+    let own_db = if peers.tokens == 0 && facts.maturity > Maturity::New {
+        token.scope.surprise_db(f64::from(token.days))
+    } else {
+        0.0
+    };
+    let is_burst = facts
+        .secrets
+        .is_some_and(|read| read >= facts.secrets_burst);
+    let least = match facts.privilege.grade {
+        Grade::Blatant if !facts.regular => BLATANT_DB,
+        Grade::Burst if is_burst && !facts.regular => BURST_DB,
+        _ => 0.0,
+    };
+    peers.surprise_db().max(own_db).clamp(least, MOST_DB)
 }
 
 /// What is known when a privileged call is judged.
@@ -174,8 +189,8 @@ fn story(
         rank: 8 * (severity as u8) + facts.privilege.grade as u8,
         belonging: Belonging::OwnHits,
         text: format!(
-            "{{name}} called {call}, {words}{several}; {habit}, and {} of all tokens do{{outcomes}}{{sources}}",
-            wording::percent(peers.share),
+            "{{name}} called {call}, {words}{several}; {habit}, and {}{{outcomes}}{{sources}}",
+            peers.words(),
         ),
         figures: Evidence {
             expected: Some(0.0),

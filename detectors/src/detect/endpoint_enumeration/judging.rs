@@ -20,9 +20,14 @@ const YOUNG_DB: f64 = 12.0;
 /// A token whose steps are this short on other days walks by habit; it takes so many steps to know.
 const HABITUAL_SHARE: f64 = 0.3;
 const KNOWN_STEPS: u8 = 8;
-/// Steps of today that a walk takes, and calls of a life before it that were none.
+/// Steps of today that a walk takes, and calls of a life before its hour.
 const WALK_STEPS: u8 = 20;
-const LIFE_BEFORE: u32 = 40;
+const LIFE_BEFORE: u32 = 20;
+/// Calls of a day that no window of the hour has counted: a token has none before.
+const UNCOUNTED_CALLS: u32 = 20;
+/// Weight of many different things that are no more than many calls, and from how many times the usual share they are more.
+const VOLUME_DB: f64 = 8.0;
+const DENSER: f64 = 2.0;
 /// Failing paths are no news if the token's usual share of failures, times this, is more.
 const FAILING_RATIO: f64 = 5.0;
 /// Share of refused actions that makes a sweep grave; and the least surprise of a token that is no explorer.
@@ -41,13 +46,16 @@ pub(super) fn walk(token: &mut Token, objects: u32, settings: &DetectorSettings)
     if known >= KNOWN_STEPS && habitual >= HABITUAL_SHARE {
         return None;
     }
-    let calls = token.calls;
+    let (hour, _) = super::calls_of_hour(token);
+    let before = token
+        .calls
+        .saturating_sub(hour.saturating_add(UNCOUNTED_CALLS));
     let distinct = token.scope.distinct_mut()?;
     if !distinct.tell(objects) {
         return None;
     }
     // A token that did nothing else yet may be a job whose habit it is.
-    let has_life = known >= KNOWN_STEPS || calls >= objects.saturating_mul(2).max(LIFE_BEFORE);
+    let has_life = known >= KNOWN_STEPS || before >= LIFE_BEFORE;
     let usual = if known >= KNOWN_STEPS {
         format!(
             "usually {} of its steps are so short",
@@ -172,6 +180,7 @@ pub(super) fn habit(
     let maturity = token.maturity(settings);
     let days = f64::from(token.days);
     let spec = &settings.enumeration_scales[counted as usize];
+    let (calls, peak_calls) = super::calls_of_hour(token);
     let distinct = token.scope.distinct_mut()?;
     let basis = distinct.basis(counted, days);
     let scale = &mut distinct.scales[counted as usize];
@@ -193,17 +202,20 @@ pub(super) fn habit(
     }
     let mature = maturity == Maturity::Mature;
     let found = mature && judgement.p_habit <= settings.alpha_finding;
+    // More calls call more things: that is for the detectors of volume to say.
+    let denser = judgement.above_peak() >= DENSER * f64::from(calls) / peak_calls.max(1.0);
+    let evidence_db = match (denser, mature) {
+        (false, _) => VOLUME_DB,
+        (true, false) => YOUNG_DB,
+        (true, true) => habit_db(&judgement),
+    };
     // After a signal, a finding may follow soon; after that, only twice as much is news.
     let step = if mature && !found { count / 4 } else { count };
     scale.arm(count.saturating_add(step.max(1)));
     Some(Hit {
         tier: if found { Tier::Finding } else { Tier::Signal },
         severity: Severity::Low,
-        evidence_db: if mature {
-            habit_db(&judgement)
-        } else {
-            YOUNG_DB
-        },
+        evidence_db,
         confirm: true,
         ..hourly(token, count, habit_story(token, counted, &judgement))
     })
