@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use smallvec::SmallVec;
-use tokenwatch_model::Text;
+use tokenwatch_model::{Text, TokenKind};
 
 use crate::names::CredentialNames;
 use crate::scrub::shapes;
@@ -25,6 +25,8 @@ pub(crate) struct Credentials<'a> {
     pub(crate) credential_id: Option<Text<'a>>,
     /// The consumer that the gateway names.
     pub(crate) consumer: Option<Text<'a>>,
+    /// What sort of credential it is, where the record says.
+    pub(crate) kind: Option<TokenKind>,
     /// The claims of a JWT that the gateway logged.
     pub(crate) grant: Grant<'a>,
     secrets: SmallVec<[Secret<'a>; 2]>,

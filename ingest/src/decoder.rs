@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use tokenwatch_model::{AccessEvent, Format};
 
 use crate::call::Call;
+use crate::cloudwatch;
 use crate::decoder_config::DecoderSettings;
 use crate::enrich::Enricher;
 use crate::format::{self, CallSink};
@@ -74,13 +75,18 @@ impl Decoder {
             return output.reject(RejectReason::Oversized, record.bytes);
         }
         for document in framing::documents(record.bytes) {
-            let before = (output.events.len(), output.rejects.len(), output.index);
-            if let Err(reason) = self.decode_document(document, &mut output) {
-                // All or nothing: what stands before the damage may have lost what belongs to it, credentials too.
-                output.events.truncate(before.0);
-                output.rejects.truncate(before.1);
-                output.index = before.2;
-                output.reject(reason, document);
+            match cloudwatch::messages(document) {
+                Some(messages) => {
+                    for message in messages {
+                        output.attempt(message.as_bytes(), |output| {
+                            self.decode_copy(&message, output)
+                        });
+                        if output.is_full {
+                            break;
+                        }
+                    }
+                }
+                None => output.attempt(document, |output| self.decode_document(document, output)),
             }
             if output.is_full {
                 break;
@@ -105,18 +111,7 @@ impl Decoder {
     ) -> Result<(), RejectReason> {
         let settings = &self.enricher.settings;
         let text = std::str::from_utf8(document).map_err(|_| RejectReason::NotUtf8)?;
-        if is_nested_deeper(document, settings.limits.nesting) {
-            return Err(RejectReason::NestingTooDeep);
-        }
-        let format = match settings
-            .format
-            .format()
-            .or_else(|| self.recogniser.recognise(text))
-        {
-            Some(format) => format,
-            None if is_broken_json(text) => return Err(RejectReason::InvalidJson),
-            None => return Err(RejectReason::UnknownFormat),
-        };
+        let format = self.format_of(text)?;
         let (events, rejects, index) = (output.events.len(), output.rejects.len(), output.index);
         let result = format::read(
             format,
@@ -149,9 +144,61 @@ impl Decoder {
             },
         )
     }
+
+    /// Decodes a text that was taken out of an envelope and does not outlive this.
+    fn decode_copy<'a>(
+        &'a self,
+        text: &str,
+        output: &mut Output<'_, 'a>,
+    ) -> Result<(), RejectReason> {
+        let format = self.format_of(text)?;
+        format::read(
+            format,
+            text,
+            &self.enricher.settings,
+            &mut Owning {
+                output,
+                document: text.as_bytes(),
+                format,
+            },
+        )
+    }
+
+    /// The format of a document that can be read.
+    fn format_of(&self, text: &str) -> Result<Format, RejectReason> {
+        let settings = &self.enricher.settings;
+        if is_nested_deeper(text.as_bytes(), settings.limits.nesting) {
+            return Err(RejectReason::NestingTooDeep);
+        }
+        match settings
+            .format
+            .format()
+            .or_else(|| self.recogniser.recognise(text))
+        {
+            Some(format) => Ok(format),
+            None if is_broken_json(text) => Err(RejectReason::InvalidJson),
+            None => Err(RejectReason::UnknownFormat),
+        }
+    }
 }
 
 impl<'a> Output<'_, 'a> {
+    /// Takes the events of a document, all or nothing: what stands before the damage may have lost what belongs to it,
+    /// credentials too.
+    fn attempt(
+        &mut self,
+        document: &[u8],
+        decode: impl FnOnce(&mut Self) -> Result<(), RejectReason>,
+    ) {
+        let before = (self.events.len(), self.rejects.len(), self.index);
+        if let Err(reason) = decode(self) {
+            self.events.truncate(before.0);
+            self.rejects.truncate(before.1);
+            self.index = before.2;
+            self.reject(reason, document);
+        }
+    }
+
     /// The index of one more event, unless the record has too many.
     fn next_index(&mut self, document: &[u8]) -> Option<u32> {
         let index = self.index;
@@ -235,13 +282,13 @@ impl<'a> CallSink<'a> for Borrowing<'_, '_, 'a> {
 }
 
 /// Takes calls that borrow from a repaired copy of the record, which does not outlive the decoding.
-struct Owning<'s, 'o, 'a> {
+struct Owning<'s, 'o, 'a, 'd> {
     output: &'s mut Output<'o, 'a>,
-    document: &'a [u8],
+    document: &'d [u8],
     format: Format,
 }
 
-impl<'r, 'a: 'r> CallSink<'r> for Owning<'_, '_, 'a> {
+impl<'r, 'a: 'r> CallSink<'r> for Owning<'_, '_, 'a, '_> {
     fn take(&mut self, call: Result<Call<'r>, RejectReason>) -> bool {
         let event = self
             .output

@@ -11,6 +11,8 @@ use tokenwatch_model::Format;
 
 use crate::call::Call;
 use crate::decoder_config::DecoderSettings;
+use crate::envelope;
+use crate::formats::cloudtrail::{self, CloudTrail};
 use crate::formats::{caddy::Caddy, envoy, istio::Istio, kong::Kong, mapped, nginx};
 use crate::json::{self, Fields};
 use crate::reject::RejectReason;
@@ -32,19 +34,22 @@ pub enum FormatChoice {
     Nginx,
     /// Caddy's structured log.
     Caddy,
+    /// AWS CloudTrail's records.
+    Cloudtrail,
     /// JSON pointers from the configuration.
     Mapped,
 }
 
 impl FormatChoice {
     /// Every choice.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Auto,
         Self::Kong,
         Self::Envoy,
         Self::Istio,
         Self::Nginx,
         Self::Caddy,
+        Self::Cloudtrail,
         Self::Mapped,
     ];
 
@@ -57,6 +62,7 @@ impl FormatChoice {
             Self::Istio => Some(Format::Istio),
             Self::Nginx => Some(Format::Nginx),
             Self::Caddy => Some(Format::Caddy),
+            Self::Cloudtrail => Some(Format::Cloudtrail),
             Self::Mapped => Some(Format::Mapped),
         }
     }
@@ -118,6 +124,9 @@ pub(crate) fn read<'a>(
         Format::Envoy => read_text(envoy::read_text(document), sink),
         Format::Nginx if is_json => read_json(document, || nginx::Nginx::new(names), sink),
         Format::Nginx => read_text(nginx::read_combined(document), sink),
+        Format::Cloudtrail => {
+            read_enveloped(document, &cloudtrail::ENVELOPES, CloudTrail::default, sink)
+        }
         Format::Mapped => match &settings.mapped {
             Some(plan) => mapped::read(document, plan, names, sink),
             None => Err(RejectReason::UnknownFormat),
@@ -131,6 +140,22 @@ fn read_json<'a, F: Fields<'a> + Into<Call<'a>>>(
     sink: &mut impl CallSink<'a>,
 ) -> Result<(), RejectReason> {
     json::read_document(document, new, |fields| {
+        sink.take(
+            fields
+                .map(Into::into)
+                .ok_or(RejectReason::MissingRequiredField),
+        )
+    })
+    .map_err(|_| RejectReason::InvalidJson)
+}
+
+fn read_enveloped<'a, F: Fields<'a> + Into<Call<'a>>>(
+    document: &'a str,
+    keys: &[&str],
+    new: impl FnMut() -> F,
+    sink: &mut impl CallSink<'a>,
+) -> Result<(), RejectReason> {
+    envelope::read_document(document, keys, new, |fields| {
         sink.take(
             fields
                 .map(Into::into)

@@ -26,7 +26,7 @@ pub(crate) fn identify<'a>(
     } else {
         TokenKind::Unknown
     };
-    let kind = raw_kind.unwrap_or(grant_kind);
+    let kind = credentials.kind.or(raw_kind).unwrap_or(grant_kind);
     let credential_id = credentials.credential_id.take();
     let consumer = credentials.consumer.take();
 

@@ -14,6 +14,9 @@ use serde::de::{
 
 /// What one kind of JSON object is read into.
 pub(crate) trait Fields<'de> {
+    /// Whether the objects of a list are read too, one after the other.
+    const IN_LISTS: bool = false;
+
     /// Takes the value of `key`, which must be read from `map` exactly once.
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
 
@@ -21,7 +24,8 @@ pub(crate) trait Fields<'de> {
     fn text(&mut self, _text: Cow<'de, str>) {}
 }
 
-/// Reads a value into fields: the keys of an object, nothing of anything else.
+/// Reads a value into fields: the keys of an object, and of those in a list if the fields want it; nothing of anything
+/// else.
 pub(crate) struct Object<'f, F>(pub(crate) &'f mut F);
 
 /// Reads and drops the next value.
@@ -128,8 +132,12 @@ impl<'de, F: Fields<'de>> Visitor<'de> for Object<'_, F> {
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        skip_elements(seq)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        if !F::IN_LISTS {
+            return skip_elements(seq);
+        }
+        while seq.next_element_seed(Object(&mut *self.0))?.is_some() {}
+        Ok(())
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {

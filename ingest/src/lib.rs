@@ -6,12 +6,14 @@
 mod address;
 mod batching;
 mod call;
+mod cloudwatch;
 mod config;
 mod credentials;
 mod dead_letters;
 mod decoder;
 mod decoder_config;
 mod enrich;
+mod envelope;
 mod files;
 mod format;
 mod formats;
@@ -32,6 +34,7 @@ mod source_error;
 mod source_metrics;
 mod time;
 mod token_key;
+mod unfold;
 
 pub use batching::BatchLimits;
 pub use config::{IngestConfig, IngestSettings};
@@ -61,3 +64,4 @@ pub use source_metrics::{
     DeadLettersMetrics, FilesMetrics, KafkaMetrics, PushMetrics, SourceMetrics,
 };
 pub use token_key::{TokenKey, TokenKeyError};
+pub use unfold::unfolded;

@@ -269,6 +269,16 @@ mod tests {
             "5d41402abc4b2a76b9719d911017c592",
         );
         check(TextKind::Identifier, "sk_live_example", REDACTED);
+        check(
+            TextKind::Prose,
+            "cli AKIAIOSFODNN7EXAMPLE",
+            "cli [redacted]",
+        );
+        check(
+            TextKind::Identifier,
+            "AKIAIOSFODNN7EXAMPLE",
+            "AKIAIOSFODNN7EXAMPLE",
+        );
     }
 
     #[test]

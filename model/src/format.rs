@@ -18,18 +18,21 @@ pub enum Format {
     Nginx,
     /// Caddy's structured log.
     Caddy,
+    /// AWS CloudTrail's records.
+    Cloudtrail,
     /// JSON pointers from the configuration.
     Mapped,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Kong,
         Self::Envoy,
         Self::Istio,
         Self::Nginx,
         Self::Caddy,
+        Self::Cloudtrail,
         Self::Mapped,
     ];
 
@@ -41,6 +44,7 @@ impl Format {
             Self::Istio => "istio",
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
+            Self::Cloudtrail => "cloudtrail",
             Self::Mapped => "mapped",
         }
     }

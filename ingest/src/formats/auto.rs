@@ -11,6 +11,7 @@ use tokenwatch_model::Format;
 pub(crate) struct Recogniser {
     kong: [Finder<'static>; 2],
     caddy: Finder<'static>,
+    cloudtrail: [Finder<'static>; 2],
     envoy: Finder<'static>,
     istio: Finder<'static>,
     gateway_authority: Finder<'static>,
@@ -22,6 +23,7 @@ impl Recogniser {
         Self {
             kong: [Finder::new("\"started_at\""), Finder::new("\"latencies\"")],
             caddy: Finder::new("\"http.log."),
+            cloudtrail: [Finder::new("\"eventSource\""), Finder::new("\"eventName\"")],
             envoy: Finder::new("\"response_flags\""),
             istio: Finder::new("\"upstream_transport_failure_reason\""),
             gateway_authority: Finder::new("\":authority\""),
@@ -51,6 +53,8 @@ impl Recogniser {
             Some(Format::Kong)
         } else if has(&self.caddy) {
             Some(Format::Caddy)
+        } else if self.cloudtrail.iter().all(has) {
+            Some(Format::Cloudtrail)
         } else if has(&self.envoy) {
             // Envoy Gateway writes the same keys as Istio but for the header-style ones.
             let is_istio = has(&self.istio) && !has(&self.gateway_authority);

@@ -70,6 +70,9 @@ impl Scan {
     /// A long word: a key, or random?
     fn look_at_word(&mut self, text: &str, word: Range<usize>, kind: TextKind) {
         let inner = &text[word.clone()];
+        if kind == TextKind::Identifier && shapes::is_access_key_id(inner) {
+            return;
+        }
         if shapes::is_key(inner)
             || inner
                 .match_indices(['.', '%', '+', '~'])

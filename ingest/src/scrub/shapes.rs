@@ -79,6 +79,16 @@ pub(crate) fn is_key(word: &str) -> bool {
             .any(|(prefix, tail)| word.len() >= prefix.len() + tail && word.starts_with(prefix))
 }
 
+/// Whether `word` is the id of an AWS access key. An id alone opens nothing, and where an id is expected it is what people
+/// look for; anywhere else the secret part may stand next to it.
+pub(crate) fn is_access_key_id(word: &str) -> bool {
+    (16..=128).contains(&word.len())
+        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
 /// Whether `word` was drawn at random, as keys are: its characters change their class too often for a word, a version,
 /// a CamelCase name or a UUID.
 pub(crate) fn is_random(word: &str) -> bool {
@@ -211,6 +221,15 @@ mod tests {
             "",
         ] {
             assert!(!is_key(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_id_of_an_access_key_is_told_from_other_keys() {
+        assert!(is_access_key_id("AKIAIOSFODNN7EXAMPLE"));
+        assert!(is_access_key_id("ASIAIOSFODNN7EXAMPLE"));
+        for word in ["AKIA", "AKIAIOSFODNN7example", "sk_live_EXAMPLE00000000"] {
+            assert!(!is_access_key_id(word), "{word}");
         }
     }
 

@@ -84,6 +84,11 @@ fn caddy_records_become_events() {
 }
 
 #[test]
+fn cloudtrail_records_become_events() {
+    check(FormatChoice::Cloudtrail);
+}
+
+#[test]
 fn mapped_records_become_events() {
     check(FormatChoice::Mapped);
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokenwatch_ingest::{
-    AtEnd, Decoder, FormatChoice, Geo, IngestMetrics, LineReader, RecordBatch, TokenKey,
+    AtEnd, Decoder, FormatChoice, Geo, IngestMetrics, LineReader, RecordBatch, TokenKey, unfolded,
 };
 use tokenwatch_model::StreamId;
 
@@ -87,6 +87,7 @@ impl Input {
                 READ_BUFFER_BYTES,
                 bar.wrap_read(io::stdin()),
             ));
+            let input = unfolded(input).context("standard input")?;
             return Ok(vec![Self::new("stdin", input, record_bytes_limit)]);
         }
         files
@@ -94,7 +95,8 @@ impl Input {
             .map(|path| {
                 let name = path.display().to_string();
                 let file = File::open(path).with_context(|| name.clone())?;
-                let input = unzipped(bar.wrap_read(file)).with_context(|| name.clone())?;
+                let input = unzipped(bar.wrap_read(file)).and_then(unfolded);
+                let input = input.with_context(|| name.clone())?;
                 Ok(Self::new(
                     &format!("file:{name}"),
                     input,
