@@ -30,6 +30,7 @@ pub(crate) use attacks::Attempt;
 use attacks::Choice;
 pub use config::{CredentialStuffingConfig, TokenGuessingConfig};
 use entry::Attack;
+pub(crate) use key::SourceKey;
 pub(crate) use standing::{Homes, Standing};
 
 use crate::hit::Hit;
@@ -39,6 +40,8 @@ use window::Window;
 
 /// Length of a window in seconds.
 pub(crate) const WINDOW_S: i64 = 30;
+/// Windows that are judged together: ten minutes.
+const SPAN_WINDOWS: i64 = 20;
 /// Windows of a day.
 pub(crate) const WINDOWS_PER_DAY: i64 = 86_400 / WINDOW_S;
 /// While streams are together, a window is sealed before the one after the next begins to end. Accepted calls are counted
@@ -143,15 +146,27 @@ impl Sources {
         (number > self.sealed && has_room).then(|| self.open.entry(number).or_default())
     }
 
-    /// Seals what `watermark` has passed; the attacks that show.
+    /// Seals what `watermark` has passed; the attacks that show. `outage` says whether much of the fleet failed in the
+    /// ten minutes up to a window.
     pub(crate) fn seal_until(
         &mut self,
         watermark: Timestamp,
         settings: &DetectorSettings,
+        outage: impl Fn(Timestamp, Timestamp) -> bool,
     ) -> Vec<SourceHit> {
         let mut hits = Vec::new();
         let last = watermark.as_secs().div_euclid(WINDOW_S) - 1;
-        self.seal(last, &settings.stuffing, &settings.guessing, &mut hits);
+        let outage = |window: i64| {
+            let time = |window: i64| Timestamp::from_secs(window * WINDOW_S);
+            outage(time(window - SPAN_WINDOWS), time(window + 1))
+        };
+        self.seal(
+            last,
+            &settings.stuffing,
+            &settings.guessing,
+            outage,
+            &mut hits,
+        );
         hits
     }
 
@@ -161,6 +176,7 @@ impl Sources {
         last: i64,
         stuffing: &CredentialStuffingConfig,
         guessing: &TokenGuessingConfig,
+        outage: impl Fn(i64) -> bool,
         out: &mut Vec<SourceHit>,
     ) {
         while let Some(open) = self.open.first_entry()
@@ -172,7 +188,14 @@ impl Sources {
             if touched.is_empty() {
                 continue;
             }
-            let choice = attacks::choose(&self.table, &touched, number, stuffing, guessing);
+            let choice = attacks::choose(
+                &self.table,
+                &touched,
+                number,
+                outage(number),
+                stuffing,
+                guessing,
+            );
             self.report(choice, number, out);
             self.table.bound();
         }

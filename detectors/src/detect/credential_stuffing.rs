@@ -16,8 +16,11 @@ use crate::wording::count;
 pub(crate) fn tell(attempt: &Attempt) -> Story {
     let picture = &attempt.picture;
     let mut text = story::tried(attempt, "different credentials");
-    if picture.named >= 1.0 {
-        text.push_str(&format!(", {} of them somebody's", count(picture.named)));
+    let named = libm::round(picture.named);
+    if named >= libm::round(picture.credentials) {
+        text.push_str(", all of them somebody's");
+    } else if named >= 1.0 {
+        text.push_str(&format!(", {} of them somebody's", count(named)));
     }
     story::finish(attempt, text)
 }

@@ -9,19 +9,22 @@
 use tokenwatch_model::Severity;
 
 use crate::hit::Story;
-use crate::sources::{Attempt, story};
+use crate::sources::{Attempt, SourceKey, story};
 use crate::wording::count;
 
 /// The story of an attack.
 pub(crate) fn tell(attempt: &Attempt) -> Story {
     let picture = &attempt.picture;
-    let text = if picture.credentials >= f64::from(picture.anonymous) / 10.0 {
+    let text = if picture.credentials >= picture.strength {
         story::tried(attempt, "credentials that nobody has")
     } else {
+        let calls = count(f64::from(picture.anonymous));
+        let who = match attempt.key {
+            SourceKey::Address(_) => "Address {name}",
+            _ => "Network {name}",
+        };
         format!(
-            "{} was refused {} times since {{since}} without any credential that is known",
-            story::subject(attempt),
-            count(f64::from(picture.anonymous)),
+            "{who} was refused {calls} times since {{since}} without any credential that is known"
         )
     };
     story::finish(attempt, text)

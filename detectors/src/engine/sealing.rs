@@ -1,11 +1,14 @@
 //! Half-minutes that all streams have passed: what happened to the fleet and to sources in them becomes hits.
 
+use std::time::Duration;
+
 use tokenwatch_model::Timestamp;
 
 use super::deadlines::explains;
 use super::found::Found;
 use super::{Detections, Engine};
 use crate::case::{Case, Circumstances};
+use crate::commons::{Groups, READ_LAG_S};
 use crate::detect::fleet_failure;
 use crate::episode::{Episode, Scene};
 use crate::hit::Hit;
@@ -38,7 +41,12 @@ impl Engine {
             let key = SubjectKey::Fleet("fleet".to_owned());
             self.take_sealed(key, hit, decided, settings, out);
         }
-        for found in self.sources.seal_until(watermark, settings) {
+        let commons = &self.commons;
+        let outage = |from: Timestamp, to: Timestamp| {
+            let read = to + Duration::from_secs(READ_LAG_S.unsigned_abs());
+            commons.is_failing(Groups::default(), from, read, &settings.fleet)
+        };
+        for found in self.sources.seal_until(watermark, settings, outage) {
             self.take_source(found, settings, out);
         }
     }

@@ -65,6 +65,7 @@ pub(crate) fn choose(
     table: &Table,
     touched: &BTreeSet<SourceKey>,
     window: i64,
+    outage: bool,
     stuffing: &CredentialStuffingConfig,
     guessing: &TokenGuessingConfig,
 ) -> Choice {
@@ -75,7 +76,7 @@ pub(crate) fn choose(
             continue;
         };
         let sum = entry.sum(window);
-        let picture = Picture::of(&sum, entry.habit, window);
+        let picture = Picture::of(&sum, entry.habit, window, outage);
         let allowed = |detector: &Detector| match detector {
             Detector::CredentialStuffing => stuffing.mode != DetectorMode::Off,
             _ => guessing.mode != DetectorMode::Off,

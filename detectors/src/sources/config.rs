@@ -40,7 +40,7 @@ impl Default for CredentialStuffingConfig {
         Self {
             mode: DetectorMode::On,
             tokens: 10,
-            refused_share: 0.8,
+            refused_share: 0.66,
             usual_ratio: 5.0,
         }
     }
@@ -52,7 +52,7 @@ impl Default for TokenGuessingConfig {
             mode: DetectorMode::On,
             tokens: 10,
             attempts: 100,
-            refused_share: 0.8,
+            refused_share: 0.66,
             usual_ratio: 5.0,
         }
     }

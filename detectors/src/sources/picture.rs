@@ -5,7 +5,11 @@ use tokenwatch_model::Detector;
 use super::config::{CredentialStuffingConfig, TokenGuessingConfig};
 use super::entry::{ANONYMOUS_PER_CREDENTIAL, Habit};
 use super::key::Level;
-use super::tally::{ADMITTED, NAMED, REGULAR, TRIED, Tally};
+use super::tally::{ADMITTED, NAMED, REGULAR, Tally, UNNAMED, VISITING};
+
+/// Share of the calls of an address or network that must be refused when most of the credentials are: those that work
+/// may be used meanwhile.
+const LEAST_CALL_SHARE: f64 = 0.5;
 
 /// What ten minutes show.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +21,8 @@ pub(crate) struct Picture {
     pub(crate) exact: bool,
     /// Different credentials that were let in for the first time.
     pub(crate) admitted: f64,
+    /// Calls of those; exact where credentials are estimated.
+    pub(crate) admitted_calls: u32,
     /// Refused calls that may be tries, and those of them without a credential.
     pub(crate) attempts: u32,
     pub(crate) anonymous: u32,
@@ -33,9 +39,15 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// What `sum` shows of a key with this habit.
-    pub(crate) fn of(sum: &Tally, habit: Habit, window: i64) -> Self {
-        let credentials = sum.credentials.count_of(&TRIED);
+    /// What `sum` shows of a key with this habit. In an outage those who are on the move are refused like everybody else,
+    /// and do not count; credentials that were never accepted do.
+    pub(crate) fn of(sum: &Tally, habit: Habit, window: i64, outage: bool) -> Self {
+        let (all, named): (&[u32], &[u32]) = if outage {
+            (&[UNNAMED, NAMED], &[NAMED])
+        } else {
+            (&[UNNAMED, NAMED, VISITING], &[NAMED, VISITING])
+        };
+        let credentials = sum.credentials.count_of(all);
         let admitted = sum.credentials.count_of(&[ADMITTED]);
         let regulars = sum.credentials.count_of(&[REGULAR]);
         let share = |part: f64, rest: f64| {
@@ -48,9 +60,10 @@ impl Picture {
         let attempts = sum.attempts();
         Self {
             credentials,
-            named: sum.credentials.count_of(&[NAMED]),
+            named: sum.credentials.count_of(named),
             exact: sum.credentials.is_exact(),
             admitted,
+            admitted_calls: sum.admitted,
             attempts,
             anonymous: sum.anonymous,
             credential_share: share(credentials, admitted + regulars),
@@ -82,12 +95,14 @@ pub(crate) fn decide_attack(
             .is_none_or(|(usual, _)| picture.strength >= ratio * usual)
     };
     let refused = |share: f64| {
-        let calls = !narrow || picture.call_share >= share;
+        let calls = !narrow || picture.call_share >= LEAST_CALL_SHARE;
         calls && picture.credential_share >= share
     };
     // Sums of estimated shares may fall short of a whole number by a rounding error.
-    let many = |limit: u32| picture.credentials >= f64::from(limit) - 1e-6;
-    if picture.named + picture.admitted >= 1.0 - 1e-6 {
+    let tried = picture.credentials + picture.admitted + 1e-6;
+    let many = |limit: u32| tried >= f64::from(limit);
+    let let_in = narrow && picture.admitted_calls > 0;
+    if let_in || picture.named + picture.admitted >= 1.0 - 1e-6 {
         let is_attack = many(stuffing.tokens)
             && refused(stuffing.refused_share)
             && unusual(stuffing.usual_ratio);
@@ -117,6 +132,7 @@ mod tests {
             named: 3.0,
             exact: true,
             admitted: 0.0,
+            admitted_calls: 0,
             attempts: 10,
             anonymous: 0,
             credential_share: 1.0,

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 /// Hashes kept: 192 bytes when full.
 const KEPT: usize = 48;
 /// The lowest bits of a hash hold its class.
-const CLASS_BITS: u32 = 2;
+const CLASS_BITS: u32 = 3;
 const CLASS_MASK: u32 = (1 << CLASS_BITS) - 1;
 
-/// A set of things, each of one of four classes.
+/// A set of things, each of one of eight classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sketch {
     /// Ascending.

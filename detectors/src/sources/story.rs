@@ -5,7 +5,7 @@ use tokenwatch_model::{Detector, Evidence, Severity, Timestamp};
 use super::WINDOW_S;
 use super::attacks::Attempt;
 use super::entry::{Entry, window_start_s};
-use super::key::{Level, SourceKey};
+use super::key::SourceKey;
 use crate::detect::{credential_stuffing, token_guessing};
 use crate::hit::{Belonging, Bulk, Hit, QUIET_S, Story, Tier};
 use crate::wording::{count, percent};
@@ -37,7 +37,8 @@ pub(crate) fn hit(attempt: &Attempt, entry: &Entry, window: i64, start_s: i64) -
         evidence_db: (LEAST_DB + 10.0 * libm::log10(strength.max(1.0) / 10.0))
             .clamp(LEAST_DB, MOST_DB),
         hard: severity >= Severity::High,
-        size: strength,
+        // Of two with as many credentials, the one of more addresses says more.
+        size: strength + attempt.picture.addresses / 1_000.0,
         window_start: Timestamp::from_secs(start_s),
         quiet_s: QUIET_S,
         confirm: false,
@@ -80,41 +81,33 @@ pub(crate) fn start_s(attempt: &Attempt, window: i64) -> i64 {
         .map_or(window * WINDOW_S, |(first, _)| window_start_s(first))
 }
 
-/// The subject of the sentence: `Address 203.0.113.7`.
-pub(crate) fn subject(attempt: &Attempt) -> &'static str {
-    match attempt.key {
-        SourceKey::Address(_) => "Address {name}",
-        SourceKey::Prefix(_) => "Network {name}",
-        SourceKey::System(_) => "Many addresses of {name}",
-        SourceKey::Way(..) | SourceKey::Route(_) => "Somebody at {name}",
-    }
-}
-
-/// `Address {name} tried 42 different credentials since {since}`.
+/// `Address {name} tried 42 different credentials since {since}`, `90 addresses tried 42 … at {name} since {since}`.
 pub(crate) fn tried(attempt: &Attempt, what: &str) -> String {
     let picture = &attempt.picture;
     let about = if picture.exact { "" } else { "about " };
     let number = count(libm::round(picture.credentials));
-    let from = if attempt.key.level() >= Level::Prefix {
-        format!(" from {} addresses", count(libm::round(picture.addresses)))
-    } else {
-        String::new()
+    let addresses = count(libm::round(picture.addresses));
+    let (who, whither) = match attempt.key {
+        SourceKey::Address(_) => ("Address {name}".to_owned(), ""),
+        SourceKey::Prefix(_) | SourceKey::System(_) => {
+            (format!("{addresses} addresses of {{name}}"), "")
+        }
+        SourceKey::Way(..) | SourceKey::Route(_) => {
+            (format!("{addresses} addresses"), " at {name}")
+        }
     };
-    format!(
-        "{} tried {about}{number} {what}{from} since {{since}}",
-        subject(attempt)
-    )
+    format!("{who} tried {about}{number} {what}{whither} since {{since}}")
 }
 
 /// The sentence's end, and the figures.
 pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
     let picture = &attempt.picture;
-    let share = if picture.credentials > 0.0 {
-        picture.credential_share
+    let (share, of_what) = if picture.credentials >= picture.strength {
+        (picture.credential_share, "them")
     } else {
-        picture.call_share
+        (picture.call_share, "its calls")
     };
-    text.push_str(&format!("; {} of them were refused", percent(share)));
+    text.push_str(&format!("; {} of {of_what} were refused", percent(share)));
     match attempt.helped.len() {
         0 => {}
         1 => text.push_str(&format!(", but {} was ACCEPTED", attempt.helped[0])),
@@ -135,7 +128,7 @@ pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
         belonging: Belonging::OwnHits,
         text,
         figures: Evidence {
-            observed: Some(libm::round(if picture.credentials > 0.0 {
+            observed: Some(libm::round(if picture.credentials >= picture.strength {
                 picture.credentials
             } else {
                 f64::from(picture.anonymous)

@@ -9,14 +9,13 @@ use super::standing::Standing;
 /// Tokens that were let in which are remembered by name: those with the smallest ids.
 pub(crate) const MAX_GUESTS: usize = 8;
 
-/// Classes of credentials in a sketch: tried and refused, without or with somebody's name on it; refused though at home;
-/// accepted where it never was before.
+/// Classes of credentials in a sketch: tried and refused, without or with somebody's name on it, or in use elsewhere;
+/// refused though at home; accepted where it never was before.
 pub(crate) const UNNAMED: u32 = 0;
 pub(crate) const NAMED: u32 = 1;
-pub(crate) const REGULAR: u32 = 2;
-pub(crate) const ADMITTED: u32 = 3;
-/// The classes of credentials that somebody tried out.
-pub(crate) const TRIED: [u32; 2] = [UNNAMED, NAMED];
+pub(crate) const VISITING: u32 = 2;
+pub(crate) const REGULAR: u32 = 3;
+pub(crate) const ADMITTED: u32 = 4;
 
 /// Sums over some time. At most 0.8 KB.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +57,15 @@ impl Tally {
         match (refused, standing) {
             (true, Standing::Anonymous) => self.anonymous = self.anonymous.saturating_add(1),
             (true, Standing::Regular) => self.credentials.add(credential, REGULAR),
-            (true, Standing::Stranger | Standing::Visitor) => {
+            (true, Standing::Stranger) => {
                 self.tried = self.tried.saturating_add(1);
-                let named = standing == Standing::Visitor || token.is_some_and(is_named);
+                let named = token.is_some_and(is_named);
                 self.credentials
                     .add(credential, if named { NAMED } else { UNNAMED });
+            }
+            (true, Standing::Visitor) => {
+                self.tried = self.tried.saturating_add(1);
+                self.credentials.add(credential, VISITING);
             }
             (false, _) => {
                 self.admitted = self.admitted.saturating_add(1);

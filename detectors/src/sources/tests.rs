@@ -92,7 +92,7 @@ impl World {
         let (stuffing, guessing) = Default::default();
         let last = (START_S + until_s).div_euclid(WINDOW_S) - 1;
         self.sources
-            .seal(last, &stuffing, &guessing, &mut self.hits);
+            .seal(last, &stuffing, &guessing, |_| false, &mut self.hits);
     }
 }
 

@@ -3,6 +3,7 @@
 mod determinism;
 mod fleet;
 mod scenarios;
+mod sources;
 mod state_size;
 mod stolen_key;
 mod support;

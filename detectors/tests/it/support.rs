@@ -16,6 +16,8 @@ pub(crate) const DAY: i64 = 86_400;
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) token: u128,
+    /// The gateway knows whose token it is.
+    pub(crate) named: bool,
     pub(crate) at_ms: i64,
     pub(crate) consumer: &'static str,
     pub(crate) ip: [u8; 4],
@@ -31,6 +33,7 @@ impl Default for Call {
     fn default() -> Self {
         Self {
             token: 1,
+            named: true,
             at_ms: MONDAY * 1_000,
             consumer: "acme",
             ip: [192, 0, 2, 7],
@@ -54,9 +57,9 @@ impl Call {
             token: Some(TokenUse {
                 id: TokenId::from_bits(self.token),
                 kind: TokenKind::ApiKey,
-                credential_id: Some(format!("key-{}", self.token).into()),
+                credential_id: self.named.then(|| format!("key-{}", self.token).into()),
                 instance: None,
-                consumer: Some(self.consumer.into()),
+                consumer: self.named.then(|| self.consumer.into()),
                 scopes: Vec::new(),
                 fingerprint: None,
             }),
