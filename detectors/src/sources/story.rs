@@ -5,7 +5,7 @@ use tokenwatch_model::{Detector, Evidence, Severity, Timestamp};
 use super::WINDOW_S;
 use super::attacks::Attempt;
 use super::entry::{Entry, window_start_s};
-use super::key::SourceKey;
+use super::key::{Level, SourceKey};
 use crate::detect::{credential_stuffing, token_guessing};
 use crate::hit::{Belonging, Bulk, Hit, QUIET_S, Story, Tier};
 use crate::wording::{count, percent};
@@ -15,6 +15,8 @@ const SPAN_S: u64 = 600;
 /// Weight of an attack that just crosses the line, and at most; ten times as large weighs ten decibans more.
 const LEAST_DB: f64 = 20.0;
 const MOST_DB: f64 = 30.0;
+/// A share that would read as all of them.
+const NEARLY_ALL: f64 = 0.995;
 /// Tokens that are named in the sentence.
 const NAMED_TOKENS: usize = 3;
 
@@ -85,7 +87,7 @@ pub(crate) fn start_s(attempt: &Attempt, window: i64) -> i64 {
 pub(crate) fn tried(attempt: &Attempt, what: &str) -> String {
     let picture = &attempt.picture;
     let about = if picture.exact { "" } else { "about " };
-    let number = count(libm::round(picture.credentials));
+    let number = count(libm::round(credentials(attempt)));
     let addresses = count(libm::round(picture.addresses));
     let (who, whither) = match attempt.key {
         SourceKey::Address(_) => ("Address {name}".to_owned(), ""),
@@ -99,6 +101,16 @@ pub(crate) fn tried(attempt: &Attempt, what: &str) -> String {
     format!("{who} tried {about}{number} {what}{whither} since {{since}}")
 }
 
+/// How many credentials were tried. In a wide key many newcomers are let in that have nothing to do with it.
+fn credentials(attempt: &Attempt) -> f64 {
+    let picture = &attempt.picture;
+    if attempt.key.level() <= Level::Prefix {
+        picture.credentials + picture.admitted
+    } else {
+        picture.credentials
+    }
+}
+
 /// The sentence's end, and the figures.
 pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
     let picture = &attempt.picture;
@@ -107,7 +119,12 @@ pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
     } else {
         (picture.call_share, "its calls")
     };
-    text.push_str(&format!("; {} of {of_what} were refused", percent(share)));
+    let share = if share > NEARLY_ALL && picture.admitted_calls > 0 {
+        "nearly all".to_owned()
+    } else {
+        percent(share)
+    };
+    text.push_str(&format!("; {share} of {of_what} were refused"));
     match attempt.helped.len() {
         0 => {}
         1 => text.push_str(&format!(", but {} was ACCEPTED", attempt.helped[0])),
@@ -129,7 +146,7 @@ pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
         text,
         figures: Evidence {
             observed: Some(libm::round(if picture.credentials >= picture.strength {
-                picture.credentials
+                credentials(attempt)
             } else {
                 f64::from(picture.anonymous)
             })),
