@@ -58,7 +58,7 @@ impl<'e, 'a> Arrival<'e, 'a> {
         popularity: &mut Popularity,
         settings: &DetectorSettings,
     ) -> Option<Self> {
-        let visit = token.whereabouts.visit(event, token.first_seen)?;
+        let visit = token.whereabouts.visit(event, token.first_seen())?;
         let mut spread = |is: Familiarity, feature: Option<u64>| match feature {
             Some(feature) if matches!(is, Familiarity::New | Familiarity::First) => {
                 popularity.takes_up(feature, event.ts);
@@ -81,7 +81,7 @@ impl Experience {
         const ESTABLISHED_S: i64 = HOUR;
         const ESTABLISHED_CALLS: u32 = 20;
         let limits = &settings.geography;
-        let age_s = ts.as_secs() - token.first_seen.as_secs();
+        let age_s = ts.as_secs() - token.first_seen().as_secs();
         if age_s >= i64::from(limits.learn_days) * DAY && token.calls >= limits.learn_calls {
             Self::Learned
         } else if age_s >= ESTABLISHED_S && token.calls >= ESTABLISHED_CALLS {

@@ -24,7 +24,7 @@ use crate::detect::{
     data_volume_spike, dormant_reactivation, failure_burst, insecure_transport, new_endpoint,
     off_hours_use, out_of_scope, rate_spike, slow_drift, token_in_url,
 };
-use crate::episode::{Episode, Scene};
+use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
 use crate::settings::DetectorSettings;
 use crate::sources::{Sources, Standing};
@@ -99,6 +99,13 @@ pub struct EngineStats {
     pub quarantined: u64,
 }
 
+/// How an event came.
+#[derive(Clone, Copy)]
+struct Arrived {
+    stream: u32,
+    late: bool,
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     cases_evicted: u64,
@@ -141,8 +148,10 @@ impl Engine {
             };
             out.late += u64::from(late);
             self.counts.late += u64::from(late);
+            let arrival = Arrived { stream, late };
             match &event.token {
-                Some(token) => self.observe(event, token, stream, &settings, out),
+                Some(token) => self.observe(event, token, arrival, &settings, out),
+                None if late => {}
                 None => self.sources.note(event, Standing::Anonymous),
             }
             if let Some(watermark) = tick {
@@ -215,7 +224,7 @@ impl Engine {
         &mut self,
         event: &AccessEvent<'_>,
         used: &TokenUse<'_>,
-        stream: u32,
+        arrived: Arrived,
         settings: &DetectorSettings,
         out: &mut Detections,
     ) {
@@ -240,16 +249,20 @@ impl Engine {
         if window > token.mark.window {
             token.begin_window(window, Groups::of(event), &self.commons, settings);
         }
-        self.commons.count(token, event);
-        let standing = token.homes.visit(event, token.first_seen);
-        self.sources.note(event, standing);
+        let standing = token.homes.visit(event, token.first_seen());
+        // What comes late would count for others or not, depending on how far they are.
+        if !arrived.late {
+            self.commons.count(token, event);
+            self.sources.note(event, standing);
+        }
 
         let mut found = Found::default();
         found.push(out_of_scope::observe(event, used, settings));
         let visit = found.arrive(token, event, &mut self.commons.popularity, settings);
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;
-        let caps = || peers.caps(Groups::of(event).client());
+        let known_on = day_of(token.newest - CONFIRM_AFTER);
+        let caps = || peers.caps(Groups::of(event).client(), known_on);
         found.push(rate_spike::observe(token, event.ts, &caps, settings));
         found.push(data_volume_spike::observe(token, event, settings));
         if let Some(called) = new_endpoint::observe(token, event, &mut self.commons) {
@@ -268,7 +281,7 @@ impl Engine {
         if token.marks.has_case || !found.hits.is_empty() {
             let moment = Moment {
                 slot,
-                stream,
+                stream: arrived.stream,
                 visit,
             };
             self.follow(event, used, &moment, found, settings, out);

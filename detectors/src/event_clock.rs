@@ -107,7 +107,8 @@ impl EventClock {
             return Admission::Quarantined;
         }
         stream.suspects = Suspects::default();
-        let late = ts.as_micros() < stream.nodes[node].newest.as_micros() - lateness_micros;
+        let late = ts.as_micros() < stream.nodes[node].newest.as_micros() - lateness_micros
+            || ts.as_micros() < stream.ticked;
         stream.advance(node, ts);
         let watermark = stream.watermark() - lateness_micros;
         let tick = (watermark >= stream.ticked + TICK_MICROS).then(|| {

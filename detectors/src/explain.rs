@@ -10,6 +10,7 @@ use tokenwatch_model::{
 use crate::case::Case;
 use crate::config::DetectorMode;
 use crate::episode::{Episode, Standing};
+use crate::failures::FailureKind;
 use crate::habit::{Basis, FAILURE_WIDTHS, RATE_WIDTHS, Scale, ScaleSpec, VOLUME_WIDTHS};
 use crate::rules::Matched;
 use crate::settings::DetectorSettings;
@@ -210,8 +211,11 @@ fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Ve
             }
         }
         Detector::FailureBurst => {
-            for (kind, what) in [(0, "refused calls"), (1, "calls to what does not exist")] {
-                let Some(failures) = &token.failures[kind] else {
+            for (kind, what) in [
+                (FailureKind::Denied, "refused calls"),
+                (FailureKind::NotFound, "calls to what does not exist"),
+            ] {
+                let Some(failures) = token.parts.failures(kind) else {
                     continue;
                 };
                 for (index, width_s) in FAILURE_WIDTHS.into_iter().enumerate() {
@@ -222,7 +226,7 @@ fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Ve
             }
         }
         Detector::DataVolumeSpike => {
-            if let Some(volume) = &token.volume {
+            if let Some(volume) = token.parts.volume() {
                 for (index, width_s) in VOLUME_WIDTHS.into_iter().enumerate() {
                     let basis = volume.basis(index, days);
                     let spec = &settings.volume_scales[index];

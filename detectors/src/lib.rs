@@ -29,6 +29,7 @@ mod known;
 mod log_count;
 mod novelty;
 mod organisation;
+mod parts;
 mod places;
 mod policy;
 mod prefixes;

@@ -40,7 +40,7 @@ pub(crate) fn of(token: &Token, settings: &DetectorSettings) -> TokenProfile {
         });
     TokenProfile {
         token_id: token.id(),
-        first_seen: token.first_seen,
+        first_seen: token.first_seen(),
         last_seen: token.newest,
         baseline_days: u32::from(token.active_days),
         mature: token.maturity(settings) == Maturity::Mature,

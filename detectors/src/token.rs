@@ -9,13 +9,13 @@ use tokenwatch_model::{Timestamp, TokenId, TokenProfile};
 use crate::calendar::{DAY, day_of, hour_of};
 use crate::commons::{Commons, Groups, Mark};
 use crate::detect::slow_drift;
-use crate::failures::{FailureKind, Failures};
 use crate::habit::{Basis, DAY_DISCOUNT, Fold, RATE_WIDTHS, Scale};
+use crate::parts::Parts;
 use crate::rate::RateHabit;
 use crate::scope::Scope;
 use crate::settings::DetectorSettings;
 use crate::sources::Homes;
-use crate::volume::{SmallVolume, Volume};
+use crate::volume::SmallVolume;
 use crate::whereabouts::Whereabouts;
 
 /// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
@@ -38,8 +38,7 @@ pub(crate) struct Token {
     id: [u64; 2],
     #[serde(with = "micros")]
     pub(crate) newest: Timestamp,
-    #[serde(with = "micros")]
-    pub(crate) first_seen: Timestamp,
+    first_seen_s: u32,
     pub(crate) calls: u32,
     /// Whole days with at least one call.
     pub(crate) active_days: u16,
@@ -49,13 +48,12 @@ pub(crate) struct Token {
     pub(crate) whereabouts: Whereabouts,
     pub(crate) day: Scale,
     pub(crate) rate: Option<Box<RateHabit>>,
-    pub(crate) failures: [Option<Box<Failures>>; FailureKind::ALL.len()],
+    pub(crate) parts: Parts,
     pub(crate) mark: Mark,
     /// The networks that it was last accepted from.
     pub(crate) homes: Homes,
     pub(crate) scope: Scope,
     pub(crate) small_volume: SmallVolume,
-    pub(crate) volume: Option<Box<Volume>>,
     /// The longest silence so far.
     pub(crate) longest_silence_h: u16,
 }
@@ -106,7 +104,7 @@ impl Token {
         Self {
             id: halves(id),
             newest: first_seen,
-            first_seen,
+            first_seen_s: u32::try_from(first_seen.as_secs()).unwrap_or(0),
             calls: 0,
             active_days: 0,
             marks: Marks::default(),
@@ -114,12 +112,11 @@ impl Token {
             whereabouts: Whereabouts::default(),
             day: Scale::default(),
             rate: None,
-            failures: [None, None],
+            parts: Parts::default(),
             mark: Mark::default(),
             homes: Homes::default(),
             scope: Scope::default(),
             small_volume: SmallVolume::default(),
-            volume: None,
             longest_silence_h: 0,
         }
     }
@@ -132,6 +129,11 @@ impl Token {
     /// Names a restored token, whose bytes do not hold its id.
     pub(crate) fn set_id(&mut self, id: TokenId) {
         self.id = halves(id);
+    }
+
+    /// When it was first seen, to the second.
+    pub(crate) fn first_seen(&self) -> Timestamp {
+        Timestamp::from_secs(i64::from(self.first_seen_s))
     }
 
     /// Moves the token's own time to `ts`; an earlier one changes nothing.
@@ -148,11 +150,11 @@ impl Token {
         if let Some(rate) = &mut self.rate {
             rate.advance(from, ts, day);
         }
-        match &mut self.volume {
+        match self.parts.volume_mut() {
             Some(volume) => volume.advance(from, ts, day),
             None => self.small_volume.advance(from, ts),
         }
-        for failures in self.failures.iter_mut().flatten() {
+        for failures in self.parts.all_failures_mut() {
             failures.advance(from, ts, day);
         }
         self.scope.advance(from, ts, day);
@@ -168,7 +170,7 @@ impl Token {
     }
 
     fn roll_days(&mut self, from: i64, to: i64, settings: &DetectorSettings) {
-        let first = day_of(self.first_seen);
+        let first = day_of(self.first_seen());
         let start = from.max(to - MAX_ROLLED_DAYS);
         for ended in start..to {
             if self.day.count(0) > 0 {
@@ -192,12 +194,12 @@ impl Token {
                 }
             }
             self.add_drift(&end, settings);
-            if let Some(volume) = &mut self.volume {
+            if let Some(volume) = self.parts.volume_mut() {
                 volume.end_day(&end, tainted, settings);
             }
             let whole_day = &settings.rate_scales[4];
             self.day.end_whole_day(whole_day, end.fold(first, tainted));
-            for failures in self.failures.iter_mut().flatten() {
+            for failures in self.parts.all_failures_mut() {
                 failures.end_day(&end, settings);
             }
             if folded.is_some() && end.learn {
@@ -256,7 +258,7 @@ impl Token {
             self.day.excise(age_in(newest, before, DAY), excess);
             self.marks.spiked_today = true;
         }
-        for failures in self.failures.iter_mut().flatten() {
+        for failures in self.parts.all_failures_mut() {
             if let Some((before, count)) = failures.end_window(window)
                 && commons.fails_in(groups, before, &settings.fleet)
             {
@@ -268,9 +270,8 @@ impl Token {
     /// Whether much of what it does fails on usual days, so that it says nothing about the fleet.
     pub(crate) fn fails_habitually(&self) -> bool {
         const MUCH: f64 = 0.15;
-        self.failures
-            .iter()
-            .flatten()
+        self.parts
+            .all_failures()
             .any(|failures| failures.usual_share() >= MUCH)
     }
 
@@ -343,16 +344,7 @@ impl Token {
                 .rate
                 .as_ref()
                 .map_or(0, |_| boxed(size_of::<RateHabit>()))
-            + self
-                .failures
-                .iter()
-                .flatten()
-                .map(|_| boxed(size_of::<Failures>()))
-                .sum::<usize>()
-            + self
-                .volume
-                .as_ref()
-                .map_or(0, |_| boxed(size_of::<Volume>()))
+            + self.parts.heap_bytes()
             + self.scope.heap_bytes()
             + self.whereabouts.heap_bytes()
     }

@@ -16,13 +16,18 @@ const BEGIN_PART: u32 = 10;
 /// Weight of a day in the dispersion.
 const DISPERSION_WEIGHT: f64 = 0.3;
 
-/// Bytes of a token that has no data habit: of its newest ten minutes and of its newest day, in KiB.
+/// Bytes of a token that has no data habit: of its newest ten minutes and of its newest day, in units of 64 KiB; 6 bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SmallVolume {
-    windows: [u32; 2],
-    /// Eighths of a KiB that do not make a whole one yet.
+    windows: [u16; 2],
+    /// KiB that do not make a unit yet.
     rest: u8,
+    /// Eighths of a KiB that do not make a whole one yet.
+    eighths: u8,
 }
+
+/// KiB of a unit.
+const UNIT: u32 = 64;
 
 /// Boxed part of a token to which much is sent; 72 bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,18 +48,21 @@ impl SmallVolume {
 
     /// Counts `kib` and says whether the token is to have a data habit from now on.
     pub(crate) fn add(&mut self, kib: u32, floors: [u32; 2]) -> bool {
+        let kib = kib.saturating_add(u32::from(self.rest));
+        self.rest = (kib % UNIT) as u8;
+        let units = u16::try_from(kib / UNIT).unwrap_or(u16::MAX);
         let mut begins = false;
         for (window, floor) in self.windows.iter_mut().zip(floors) {
-            *window = window.saturating_add(kib);
-            begins |= *window >= floor / BEGIN_PART;
+            *window = window.saturating_add(units);
+            begins |= u32::from(*window) * UNIT >= floor / BEGIN_PART;
         }
         begins
     }
 
     /// KiB of a call's bytes; what is left over waits for the next.
     pub(crate) fn kib(&mut self, bytes: u64) -> u32 {
-        let eighths = bytes / 128 + u64::from(self.rest);
-        self.rest = (eighths % 8) as u8;
+        let eighths = bytes / 128 + u64::from(self.eighths);
+        self.eighths = (eighths % 8) as u8;
         u32::try_from(eighths / 8).unwrap_or(u32::MAX)
     }
 }
@@ -64,7 +72,7 @@ impl Volume {
     pub(crate) fn begin(small: SmallVolume, newest: Timestamp, floors: [u32; 2]) -> Self {
         let mut scales = floors.map(|floor| Scale::below(f64::from(floor / BEGIN_PART)));
         for (scale, count) in scales.iter_mut().zip(small.windows) {
-            scale.add_many(0, count);
+            scale.add_many(0, u32::from(count) * UNIT);
         }
         Self {
             scales,
@@ -121,10 +129,11 @@ mod tests {
     #[test]
     fn a_habit_begins_at_a_tenth_of_the_floor_and_knows_that_there_was_never_more() {
         let mut small = SmallVolume::default();
-        assert!(!small.add(99, [1_000, 10_000]));
-        assert!(small.add(1, [1_000, 10_000]));
-        let volume = Volume::begin(small, Timestamp::from_secs(1_000_000), [1_000, 10_000]);
-        assert_eq!(volume.scales[0].count(0), 100);
-        assert!((volume.scales[0].mean_peak() - 100.0).abs() < 1.0);
+        let floors = [12_800, 128_000];
+        assert!(!small.add(1_279, floors));
+        assert!(small.add(1, floors));
+        let volume = Volume::begin(small, Timestamp::from_secs(1_000_000), floors);
+        assert_eq!(volume.scales[0].count(0), 1_280);
+        assert!((volume.scales[0].mean_peak() - 1_280.0).abs() < 1.0);
     }
 }

@@ -40,8 +40,8 @@ struct Group {
     settled: Counts,
     /// Maxima of the last days, by the day on which they were recorded.
     recent: BTreeMap<i64, Counts>,
-    /// What follows from the settled ones; for days before this one.
-    caps: Option<Caps>,
+    /// What follows from the settled ones, from which day on; the last two.
+    caps: [(i64, Option<Caps>); 2],
 }
 
 /// One histogram per window length.
@@ -60,24 +60,37 @@ impl Peers {
 
     fn record_in(&mut self, key: u64, day: i64, maxima: [f64; SCALES]) {
         let group = self.groups.entry(key).or_default();
+        if day < group.caps[1].0 - 1 {
+            // Its day is settled.
+            return;
+        }
+        if day > group.caps[1].0 {
+            group.begin(day);
+        }
         let counts = group.recent.entry(day).or_default();
         for (histogram, maximum) in counts.0.iter_mut().zip(maxima) {
             histogram.saturating_record((maximum.max(1.0) as u64).min(MAX_COUNT));
         }
-        // Days are settled once no stream records in them any more.
-        while group.recent.len() > 2 {
-            let Some((_, counts)) = group.recent.pop_first() else {
-                break;
-            };
-            group.settled.add(&counts);
-            group.caps = group.settled.caps();
-        }
     }
 
-    /// The most that peers do; none if too little is known of them.
-    pub(crate) fn caps(&self, client: u64) -> Option<Caps> {
-        let of = |key: u64| self.groups.get(&key).and_then(|group| group.caps);
+    /// The most that peers do, as known on day number `day`; none if too little is known of them.
+    pub(crate) fn caps(&self, client: u64, day: i64) -> Option<Caps> {
+        let of = |key: u64| {
+            let known = self.groups.get(&key)?.caps;
+            known.iter().rev().find(|(from, _)| *from <= day)?.1
+        };
         of(client).or_else(|| of(FLEET))
+    }
+}
+
+impl Group {
+    /// Begins a day: no stream records in the days before yesterday any more, so they are settled.
+    fn begin(&mut self, day: i64) {
+        let recent = self.recent.split_off(&(day - 1));
+        for counts in std::mem::replace(&mut self.recent, recent).into_values() {
+            self.settled.add(&counts);
+        }
+        self.caps = [self.caps[1], (day, self.settled.caps())];
     }
 }
 
@@ -169,10 +182,16 @@ mod tests {
 
     #[test]
     fn peers_speak_two_days_later_and_for_those_of_other_clients_too() {
-        assert_eq!(after_days(2).caps(7), None);
-        let caps = after_days(3).caps(7).expect("sixty samples");
+        assert_eq!(after_days(2).caps(7, 2), None);
+        let peers = after_days(3);
+        assert_eq!(
+            peers.caps(7, 1),
+            None,
+            "what a day knows does not change in it"
+        );
+        let caps = peers.caps(7, 2).expect("sixty samples");
         assert!((140..=170).contains(&caps[2]), "{caps:?}");
-        assert_eq!(after_days(3).caps(12_345), Some(caps), "the fleet's");
+        assert_eq!(peers.caps(12_345, 2), Some(caps), "the fleet's");
     }
 
     #[test]
@@ -181,6 +200,6 @@ mod tests {
         let bytes = postcard::to_allocvec(&peers).expect("serialises");
         let restored: Peers = postcard::from_bytes(&bytes).expect("deserialises");
         assert_eq!(postcard::to_allocvec(&restored).expect("serialises"), bytes);
-        assert_eq!(restored.caps(7), peers.caps(7));
+        assert_eq!(restored.caps(7, 5), peers.caps(7, 5));
     }
 }

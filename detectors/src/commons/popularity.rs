@@ -5,6 +5,7 @@
 //! streams are read.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::Timestamp;
@@ -19,6 +20,8 @@ const HOURS: usize = 3;
 const LONELY_HOURS: u32 = 48;
 /// A count halves in about as many hours: a month.
 const FADE_HOURS: u32 = 720;
+/// An hour is read so long after its end at the earliest: streams may be a little apart.
+const READ_LAG: Duration = Duration::from_secs(60);
 /// The feature that every token has.
 pub(crate) const ANY: u64 = 0;
 
@@ -66,7 +69,7 @@ impl Popularity {
 
     /// How many tokens had it by the end of the hour before `ts`.
     pub(crate) fn tokens_with(&self, feature: u64, ts: Timestamp) -> u32 {
-        let hour = u32::try_from(hour_of(ts)).unwrap_or(0);
+        let hour = u32::try_from(hour_of(ts - READ_LAG)).unwrap_or(0);
         self.features
             .get(&feature)
             .map_or(0, |feature| feature.until(hour))
@@ -79,7 +82,7 @@ impl Popularity {
 
     /// Hours since the first token of all took it up; `None` if that is not known to be before the hour of `ts`.
     pub(crate) fn age_hours(&self, feature: u64, ts: Timestamp) -> Option<u32> {
-        let hour = u32::try_from(hour_of(ts)).ok()?;
+        let hour = u32::try_from(hour_of(ts - READ_LAG)).ok()?;
         let first = self.features.get(&feature)?.first_hour;
         (first < hour).then(|| hour - first)
     }
@@ -127,7 +130,7 @@ mod tests {
     use super::*;
 
     fn hour(number: i64) -> Timestamp {
-        Timestamp::from_secs(500_000 * 3_600 + number * 3_600)
+        Timestamp::from_secs(500_000 * 3_600 + number * 3_600 + 60)
     }
 
     #[test]

@@ -32,19 +32,21 @@ pub(crate) fn observe(
         return None;
     }
     let mut counted = false;
-    if token.volume.is_none() {
+    if token.parts.volume().is_none() {
         let floors = settings.volume_floors();
         let same_day = event.ts.as_secs().div_euclid(DAY) == newest.as_secs().div_euclid(DAY);
         if !same_day || !token.small_volume.add(kib, floors) {
             return None;
         }
-        token.volume = Some(Box::new(Volume::begin(token.small_volume, newest, floors)));
+        token
+            .parts
+            .begin_volume(Volume::begin(token.small_volume, newest, floors));
         counted = true;
     }
     let mut strongest: Option<Hit> = None;
     for (index, width) in VOLUME_WIDTHS.into_iter().enumerate() {
         let age = newest.as_secs().div_euclid(width) - event.ts.as_secs().div_euclid(width);
-        let scale = &mut token.volume.as_mut()?.scales[index];
+        let scale = &mut token.parts.volume_mut()?.scales[index];
         let count = if counted {
             Some(scale.count(age))
         } else {
@@ -56,7 +58,7 @@ pub(crate) fn observe(
         if scale.is_stale() {
             arm(token, index, settings);
         }
-        if token.volume.as_ref()?.scales[index].trips(count)
+        if token.parts.volume()?.scales[index].trips(count)
             && let Some(hit) = judge(token, index, age, settings)
             && strongest
                 .as_ref()
@@ -70,14 +72,14 @@ pub(crate) fn observe(
 
 /// KiB in the newest window at `index`: what keeps an episode going.
 pub(crate) fn heat(token: &Token, index: u8) -> Option<u32> {
-    let volume = token.volume.as_ref()?;
+    let volume = token.parts.volume()?;
     Some(volume.scales[usize::from(index)].count(0))
 }
 
 fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
     let maturity = token.maturity(settings);
     let days = f64::from(token.days);
-    let Some(volume) = token.volume.as_mut() else {
+    let Some(volume) = token.parts.volume_mut() else {
         return;
     };
     if maturity == Maturity::New {
@@ -93,7 +95,7 @@ fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
 fn judge(token: &mut Token, index: usize, age: i64, settings: &DetectorSettings) -> Option<Hit> {
     let maturity = token.maturity(settings);
     let days = f64::from(token.days);
-    let volume = token.volume.as_mut()?;
+    let volume = token.parts.volume_mut()?;
     let basis = volume.basis(index, days);
     let scale = &mut volume.scales[index];
     let count = scale.count(age);

@@ -37,11 +37,11 @@ pub(crate) fn observe(
     let newest = token.newest;
     let kind = FailureKind::of(event.outcome);
     if let Some(kind) = kind
-        && token.failures[kind as usize].is_none()
+        && token.parts.failures(kind).is_none()
     {
-        token.failures[kind as usize] = Some(Box::new(Failures::begin(newest)));
+        token.parts.begin_failures(kind, Failures::begin(newest));
     }
-    for failures in token.failures.iter_mut().flatten() {
+    for failures in token.parts.all_failures_mut() {
         failures.count_call(newest, event.ts);
     }
     let kind = kind?;
@@ -49,14 +49,14 @@ pub(crate) fn observe(
     let mut strongest: Option<Hit> = None;
     for (index, width) in FAILURE_WIDTHS.into_iter().enumerate() {
         let age = newest.as_secs().div_euclid(width) - event.ts.as_secs().div_euclid(width);
-        let failures = token.failures[kind as usize].as_mut()?;
+        let failures = token.parts.failures_mut(kind)?;
         let Some(count) = failures.scales[index].add(age) else {
             continue;
         };
         if failures.scales[index].is_stale() {
             arm(token, kind, index, settings);
         }
-        let failures = token.failures[kind as usize].as_mut()?;
+        let failures = token.parts.failures_mut(kind)?;
         if !failures.scales[index].trips(count) {
             continue;
         }
@@ -79,7 +79,7 @@ pub(crate) fn heat(
     index: u8,
 ) -> Option<u32> {
     let kind = FailureKind::of(event.outcome).filter(|kind| kind.stream() == stream)?;
-    let failures = token.failures[kind as usize].as_ref()?;
+    let failures = token.parts.failures(kind)?;
     Some(failures.scales[usize::from(index)].count(0))
 }
 
@@ -97,7 +97,7 @@ fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
     let cause = hash_text(place) ^ hash_text(agent).rotate_left(21) ^ address.rotate_left(42);
     // The lowest bit says whether it was a 401: another status is another cause.
     let status = u32::from(event.http.status == Some(401));
-    if let Some(failures) = token.failures[kind as usize].as_mut() {
+    if let Some(failures) = token.parts.failures_mut(kind) {
         failures.note(hash_text(path), (cause >> 32) as u32 & !1 | status);
     }
 }
@@ -105,7 +105,7 @@ fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
 fn arm(token: &mut Token, kind: FailureKind, index: usize, settings: &DetectorSettings) {
     let maturity = token.maturity(settings);
     let days = f64::from(token.days);
-    let Some(failures) = token.failures[kind as usize].as_mut() else {
+    let Some(failures) = token.parts.failures_mut(kind) else {
         return;
     };
     // The shortest window counts together with the one before, so half of its threshold has to be looked at.
@@ -181,7 +181,7 @@ fn judge(
 ) -> Option<Hit> {
     let maturity = token.maturity(settings);
     let days = f64::from(token.days);
-    let failures = token.failures[kind as usize].as_mut()?;
+    let failures = token.parts.failures_mut(kind)?;
     let window = window(failures, index, age, days, settings);
     let count = window.judgement.count;
     let Some((tier, blatant)) = decide(&window, kind, index, maturity, settings) else {
@@ -247,9 +247,7 @@ fn hit(
     settings: &DetectorSettings,
 ) -> Hit {
     let width_s = FAILURE_WIDTHS[index];
-    let only_401 = token.failures[kind as usize]
-        .as_ref()
-        .is_some_and(|f| f.is_only_401());
+    let only_401 = token.parts.failures(kind).is_some_and(|f| f.is_only_401());
     let retry_loop =
         kind == FailureKind::Denied && only_401 && window.single_cause && window.share >= ALL;
     let judgement = window.judgement;

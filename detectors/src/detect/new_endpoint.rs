@@ -42,7 +42,7 @@ pub(crate) fn observe(
     let day = u16::try_from(day_of(event.ts).max(0)).unwrap_or(u16::MAX);
     let is_new = exists && token.scope.visit(endpoint.hash, day);
     if is_new {
-        if event.ts.as_secs() - token.first_seen.as_secs() >= DAY {
+        if event.ts.as_secs() - token.first_seen().as_secs() >= DAY {
             token.scope.mark_novel();
         }
         if event.outcome == Outcome::Ok {

@@ -23,7 +23,7 @@ const ASLEEP: f64 = 0.05;
 /// A hit at the first call of an hour in which the token sleeps, and in the hours before and after it.
 pub(crate) fn observe(token: &Token, event: &AccessEvent<'_>) -> Option<Hit> {
     let rate = token.rate.as_ref()?;
-    let known = event.ts.since(token.first_seen).as_secs() as i64;
+    let known = event.ts.since(token.first_seen()).as_secs() as i64;
     if rate.scales[3].count(0) != 1
         || token.active_days < ACTIVE_DAYS
         || known < KNOWN_DAYS * 24 * HOUR

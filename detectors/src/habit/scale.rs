@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DAY_DISCOUNT;
 use crate::calendar::DAY;
-use crate::log_count::{LogCount, LogLevel};
+use crate::log_count::{Fixed, LogCount, LogLevel};
 use crate::stats::{QuantileTable, negative_binomial_tail, student_tail};
 
 /// Pseudo-days of the prior for the mean of daily maxima, and its degrees of freedom for their spread.
@@ -50,7 +50,7 @@ pub(crate) struct Basis {
     pub(crate) days: f64,
 }
 
-/// One window length of one stream; 32 bytes.
+/// One window length of one stream; 28 bytes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Scale {
     current: u32,
@@ -59,8 +59,8 @@ pub(crate) struct Scale {
     /// Sum over closed windows of `c * c - 2 * c * expected`, for the dispersion.
     deviation: f32,
     /// Mean of `ln(1 + daily maximum)`, and the sum of squares about it.
-    mean: f32,
-    squares: f32,
+    mean: Fixed<2_048>,
+    squares: Fixed<1_024>,
     dispersion: LogLevel,
     /// Largest closed window of today, and of yesterday, which is learned a day late.
     today: LogCount,
@@ -107,7 +107,7 @@ impl Scale {
     /// A scale of which only is known that no window of any day held more than `peak`.
     pub(crate) fn below(peak: f64) -> Self {
         Self {
-            mean: log1p(peak) as f32,
+            mean: Fixed::of(log1p(peak)),
             weeks: [LogCount::of(peak); 4],
             ..Self::default()
         }
@@ -238,7 +238,7 @@ impl Scale {
         if !fold.learn {
             return;
         }
-        let mean = f64::from(self.mean);
+        let mean = self.mean.value();
         let mut value = maximum.ln_1p();
         if fold.days >= WINSOR_DAYS {
             let reach = 3.0 * self.spread(spec, fold.days);
@@ -250,21 +250,21 @@ impl Scale {
         if fold.days >= RISE_LIMIT_DAYS {
             rise = rise.min(MAX_DAILY_RISE);
         }
-        self.mean = (mean + rise) as f32;
+        self.mean = Fixed::of(mean + rise);
         self.squares =
-            (f64::from(self.squares) * DAY_DISCOUNT + weight / (weight + 1.0) * step * step) as f32;
+            Fixed::of(self.squares.value() * DAY_DISCOUNT + weight / (weight + 1.0) * step * step);
     }
 
     fn spread(&self, spec: &ScaleSpec, days: f64) -> f64 {
         let prior = PRIOR_FREEDOM * spec.prior_spread * spec.prior_spread;
-        sqrt((prior + f64::from(self.squares)) / (PRIOR_FREEDOM + days))
+        sqrt((prior + self.squares.value()) / (PRIOR_FREEDOM + days))
     }
 
     /// Location and scale of the predictive distribution of the next daily maximum's logarithm.
     fn predictive(&self, spec: &ScaleSpec, basis: &Basis) -> (f64, f64) {
         let prior = log1p(3.0 * basis.typical.max(0.5));
         let weight = PRIOR_DAYS + basis.days;
-        let location = (PRIOR_DAYS * prior + basis.days * f64::from(self.mean)) / weight;
+        let location = (PRIOR_DAYS * prior + basis.days * self.mean.value()) / weight;
         let scale = self.spread(spec, basis.days) * sqrt(1.0 + 1.0 / weight);
         (location, scale)
     }
@@ -293,7 +293,7 @@ impl Scale {
 
     /// The usual maximum of a day.
     pub(crate) fn mean_peak(&self) -> f64 {
-        exp(f64::from(self.mean)) - 1.0
+        exp(self.mean.value()) - 1.0
     }
 
     /// Whether the trip count has to be computed anew.
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scale_takes_32_bytes() {
-        assert_eq!(size_of::<Scale>(), 32);
+    fn a_scale_takes_28_bytes() {
+        assert_eq!(size_of::<Scale>(), 28);
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tokenwatch_detectors::{Detections, Engine};
-use tokenwatch_model::{AccessEvent, Timestamp, TokenId};
+use tokenwatch_model::{AccessEvent, Detector, Family, Finding, Timestamp, TokenId};
 
 use crate::support::{Call, DAY, MONDAY, last_versions, settings};
 
@@ -11,6 +11,8 @@ mature_days = 2
 min_calls = 20
 [new_geography]
 learn_days = 1
+[fleet_failure]
+group_tokens = 10
 [[out_of_scope.policies]]
 consumers = ["acme"]
 allow = [{ routes = ["/v1/{*rest}"] }]
@@ -74,16 +76,75 @@ fn run(events: &[AccessEvent<'_>], batch: usize) -> Detections {
 }
 
 #[test]
-fn the_traffic_of_these_tests_leads_to_findings_of_every_detector() {
+fn the_traffic_of_these_tests_leads_to_findings_of_every_kind() {
     let out = run(&traffic(1), 1_000);
-    let mut detectors: Vec<_> = out
-        .findings
+    for family in [Family::Volume, Family::Abuse, Family::Location, Family::Scope] {
+        let of_family = |finding: &Finding| finding.detector.family() == family;
+        assert!(out.findings.iter().any(of_family), "{family:?}");
+    }
+    assert!(!out.incidents.is_empty());
+    let attacked = run(&attacked_fleet(1, 1), 1_000);
+    for detector in [
+        Detector::FleetFailure,
+        Detector::CredentialStuffing,
+        Detector::TokenGuessing,
+    ] {
+        let of_detector = |finding: &Finding| finding.detector == detector;
+        assert!(attacked.findings.iter().any(of_detector), "{detector}");
+    }
+}
+
+/// An hour of sixty tokens over `partitions`, keyed by token, with an outage and an attacking address in it.
+fn attacked_fleet(seed: u64, partitions: u128) -> Vec<AccessEvent<'static>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut calls = Vec::new();
+    for token in 1..=60u128 {
+        let mut at_ms = MONDAY * 1_000 + random.i64(0..3_000);
+        while at_ms < (MONDAY + 3_600) * 1_000 {
+            at_ms += random.i64(500..6_000);
+            let minute = (at_ms / 1_000 - MONDAY) / 60;
+            let failing = (20..26).contains(&minute) && random.u8(..) < 170;
+            let late = if random.u8(..) < 8 { 15_000 } else { 0 };
+            calls.push(Call {
+                token,
+                at_ms: at_ms - late,
+                consumer: ["acme", "bolt", "core"][(token % 3) as usize],
+                path: format!("/v1/orders/{}", random.u8(..)),
+                status: if failing { 503 } else { 200 },
+                ..Call::default()
+            });
+        }
+    }
+    for number in 0..600u128 {
+        calls.push(Call {
+            token: 1_000 + number % 150,
+            at_ms: (MONDAY + 2_400) * 1_000 + 700 * number as i64,
+            ip: [203, 0, 113, 9],
+            consumer: "nobody",
+            status: 401,
+            ..Call::default()
+        });
+    }
+    for number in 0..200u128 {
+        calls.push(Call {
+            token: 1 + number % 50,
+            at_ms: (MONDAY + 3_000) * 1_000 + 900 * number as i64,
+            ip: [198, 51, 100, 9],
+            status: 401,
+            ..Call::default()
+        });
+    }
+    calls.sort_by_key(|call| (call.at_ms / 2_000, call.token));
+    calls
         .iter()
-        .map(|finding| finding.detector)
-        .collect();
-    detectors.sort_unstable();
-    detectors.dedup();
-    assert_eq!(detectors, tokenwatch_model::Detector::ALL);
+        .map(|call| {
+            Call {
+                partition: (call.token % partitions) as i32,
+                ..call.clone()
+            }
+            .event()
+        })
+        .collect()
 }
 
 proptest! {
@@ -124,13 +185,23 @@ proptest! {
     }
 
     #[test]
-    fn interleaving_of_partitions_does_not_change_findings(seed: u64, shuffle: u64, hours_ahead in 1u64..20) {
-        let events = traffic(seed);
-        // Half an hour while everything is read as it comes, hours while days are caught up with.
-        let ahead = std::time::Duration::from_mins(hours_ahead * 60 - 30);
-        let mixed = interleave(&events, shuffle, ahead);
-        let (one, other) = (run(&events, 500), run(&mixed, 500));
-        prop_assert_eq!(last_versions(&one.findings), last_versions(&other.findings));
+    fn neither_partitions_nor_their_interleaving_change_what_is_found(seed: u64, shuffle: u64, batch in 1usize..100_000) {
+        let of = |events: &[AccessEvent<'_>], batch| {
+            let out = run(events, batch);
+            let findings = last_versions(&out.findings);
+            let mut signals: Vec<String> = out.signals.iter().map(|signal| format!("{signal:?}")).collect();
+            signals.sort();
+            (serde_json::to_string(&findings).expect("serialises"), signals)
+        };
+        let together = std::time::Duration::from_secs(9);
+        let one = of(&attacked_fleet(seed, 1), 1_000);
+        for partitions in [2, 3, 8, 12] {
+            let mixed = interleave(&attacked_fleet(seed, partitions), shuffle, together);
+            prop_assert_eq!(&one, &of(&mixed, batch), "{} partitions", partitions);
+        }
+        let days = traffic(seed);
+        let mixed = interleave(&days, shuffle, together);
+        prop_assert_eq!(of(&days, 500), of(&mixed, batch));
     }
 
     #[test]
@@ -155,7 +226,8 @@ fn interleave(
     ahead: std::time::Duration,
 ) -> Vec<AccessEvent<'static>> {
     let partition = |event: &AccessEvent<'_>| event.origin.partition.expect("set") as usize;
-    let mut queues = vec![std::collections::VecDeque::new(); 3];
+    let partitions = events.iter().map(partition).max().map_or(1, |last| last + 1);
+    let mut queues = vec![std::collections::VecDeque::new(); partitions];
     for event in events {
         queues[partition(event)].push_back(event.clone());
     }
@@ -170,7 +242,7 @@ fn interleave(
             .min()
             .expect("events are left")
             + ahead;
-        let queue = &mut queues[random.usize(0..3)];
+        let queue = &mut queues[random.usize(0..partitions)];
         for _ in 0..random.usize(1..60) {
             if head(queue).is_some_and(|ts| ts <= last) {
                 mixed.extend(queue.pop_front());

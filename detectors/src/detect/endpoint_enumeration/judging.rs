@@ -116,9 +116,8 @@ pub(super) fn failing_paths(
         return None;
     }
     let usual = token
-        .failures
-        .iter()
-        .flatten()
+        .parts
+        .all_failures()
         .map(|failures| failures.usual_share());
     let usual = usual.fold(0.0, f64::max);
     let distinct = token.scope.distinct_mut()?;
