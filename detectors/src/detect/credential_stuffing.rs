@@ -15,14 +15,16 @@ use crate::wording::count;
 /// The story of an attack.
 pub(crate) fn tell(attempt: &Attempt) -> Story {
     let picture = &attempt.picture;
-    let mut text = story::tried(attempt, "different credentials");
+    let text = story::tried(attempt, "different credentials");
     let named = libm::round(picture.named);
-    if named >= libm::round(picture.credentials) {
-        text.push_str(", all of them somebody's");
+    let whose = if named >= libm::round(picture.credentials) {
+        ", all of them somebody's".to_owned()
     } else if named >= 1.0 {
-        text.push_str(&format!(", {} of them somebody's", count(named)));
-    }
-    story::finish(attempt, text)
+        format!(", {} of them somebody's", count(named))
+    } else {
+        String::new()
+    };
+    story::finish(attempt, &format!("{text}{whose}"))
 }
 
 /// How grave it is alone.

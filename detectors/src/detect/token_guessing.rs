@@ -27,7 +27,7 @@ pub(crate) fn tell(attempt: &Attempt) -> Story {
             "{who} was refused {calls} times since {{since}} without any credential that is known"
         )
     };
-    story::finish(attempt, text)
+    story::finish(attempt, &text)
 }
 
 /// How grave it is alone.

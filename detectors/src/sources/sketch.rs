@@ -158,11 +158,17 @@ mod tests {
                 sketch.add(crate::hash_text(&thing.to_string()), class);
             };
             let mut whole = Sketch::default();
-            things.iter().for_each(|thing| add(&mut whole, *thing));
+            for thing in &things {
+                add(&mut whole, *thing);
+            }
             let (first, second) = things.split_at(cut.min(things.len()));
             let (mut one, mut other) = (Sketch::default(), Sketch::default());
-            first.iter().rev().for_each(|thing| add(&mut one, *thing));
-            second.iter().for_each(|thing| add(&mut other, *thing));
+            for thing in first.iter().rev() {
+                add(&mut one, *thing);
+            }
+            for thing in second {
+                add(&mut other, *thing);
+            }
             other.merge(&one);
             prop_assert_eq!(whole, other);
         }

@@ -71,19 +71,19 @@ fn tag(ip: Option<IpAddr>) -> u16 {
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("an address"))
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
     }
 
     #[test]
     fn a_token_is_at_home_where_it_was_accepted_and_a_visitor_elsewhere() {
         let (mut homes, then) = (Homes::default(), Timestamp::from_secs(0));
-        let standing = |homes: Homes, text| homes.standing(ip(text), then, then);
+        let standing = |homes: Homes, text| homes.standing(Some(ip(text)), then, then);
         assert_eq!(standing(homes, "192.0.2.7"), Standing::Stranger);
-        homes.accept(ip("192.0.2.7"));
+        homes.accept(Some(ip("192.0.2.7")));
         assert_eq!(standing(homes, "192.0.2.99"), Standing::Regular);
         assert_eq!(standing(homes, "198.51.100.1"), Standing::Visitor);
-        homes.accept(ip("198.51.100.1"));
+        homes.accept(Some(ip("198.51.100.1")));
         assert_eq!(standing(homes, "192.0.2.7"), Standing::Regular);
         assert_eq!(homes.standing(None, then, then), Standing::Visitor);
     }
@@ -93,7 +93,7 @@ mod tests {
         let homes = Homes::default();
         let (then, now) = (Timestamp::from_secs(0), Timestamp::from_secs(2 * HOUR));
         assert_eq!(
-            homes.standing(ip("192.0.2.7"), then, now),
+            homes.standing(Some(ip("192.0.2.7")), then, now),
             Standing::Regular
         );
     }

@@ -1,6 +1,6 @@
 //! What findings say about a source.
 
-use tokenwatch_model::{Detector, Evidence, Severity, Timestamp};
+use tokenwatch_model::{Detector, Evidence, Severity, Timestamp, TokenId};
 
 use super::WINDOW_S;
 use super::attacks::Attempt;
@@ -112,7 +112,7 @@ fn credentials(attempt: &Attempt) -> f64 {
 }
 
 /// The sentence's end, and the figures.
-pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
+pub(crate) fn finish(attempt: &Attempt, begun: &str) -> Story {
     let picture = &attempt.picture;
     let (share, of_what) = if picture.credentials >= picture.strength {
         (picture.credential_share, "them")
@@ -124,20 +124,10 @@ pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
     } else {
         percent(share)
     };
-    text.push_str(&format!("; {share} of {of_what} were refused"));
-    match attempt.helped.len() {
-        0 => {}
-        1 => text.push_str(&format!(", but {} was ACCEPTED", attempt.helped[0])),
-        n => {
-            let named = attempt.helped.iter().take(NAMED_TOKENS);
-            let named: Vec<String> = named.map(ToString::to_string).collect();
-            let more = if n > NAMED_TOKENS { ", …" } else { "" };
-            text.push_str(&format!(
-                ", but {n} were ACCEPTED ({}{more})",
-                named.join(", ")
-            ));
-        }
-    }
+    let text = format!(
+        "{begun}; {share} of {of_what} were refused{}",
+        accepted(&attempt.helped)
+    );
     let usual = picture.usual.map(|(usual, _)| usual);
     Story {
         detector: attempt.detector,
@@ -165,5 +155,30 @@ pub(crate) fn finish(attempt: &Attempt, mut text: String) -> Story {
             }),
             ..Evidence::default()
         },
+    }
+}
+
+/// What was let in: `, but tok_… was ACCEPTED`.
+fn accepted(helped: &[TokenId]) -> String {
+    match helped {
+        [] => String::new(),
+        [id] => format!(", but {id} was ACCEPTED"),
+        ids => {
+            let named: Vec<String> = ids
+                .iter()
+                .take(NAMED_TOKENS)
+                .map(ToString::to_string)
+                .collect();
+            let more = if ids.len() > NAMED_TOKENS {
+                ", …"
+            } else {
+                ""
+            };
+            format!(
+                ", but {} were ACCEPTED ({}{more})",
+                ids.len(),
+                named.join(", ")
+            )
+        }
     }
 }

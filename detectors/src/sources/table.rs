@@ -49,9 +49,11 @@ impl Table {
 
     /// Whether an address is remembered; costs next to nothing for most that are not.
     pub(crate) fn remembers(&self, address: IpAddr) -> bool {
+        if self.filter.is_empty() {
+            return false;
+        }
         let (word, bit) = place(address);
-        self.filter.get(word).is_some_and(|bits| bits & bit != 0)
-            && self.get(SourceKey::Address(address)).is_some()
+        self.filter[word] & bit != 0 && self.get(SourceKey::Address(address)).is_some()
     }
 
     /// Takes in what a sealed window says; the keys that tries came with, and those under attack whose addresses were let

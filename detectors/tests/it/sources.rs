@@ -1,9 +1,9 @@
 //! Lists of credentials tried from one address or thousands, amid a fleet at work: found, once, and nothing else is.
 
-use tokenwatch_detectors::Detections;
+use tokenwatch_detectors::{Detections, Engine};
 use tokenwatch_model::{Detector, Finding, Severity, SubjectKind};
 
-use crate::support::{Call, MONDAY, last_versions, replay};
+use crate::support::{Call, MONDAY, last_versions, replay, settings};
 
 /// Owners' tokens, each in a network of its own.
 const OWNERS: u128 = 300;
@@ -119,6 +119,57 @@ fn lists_are_found_from_one_address_or_thousands_and_as_one_finding() {
                 );
             }
         }
+    }
+}
+
+/// The events as `partitions` bring them, each up to some seconds behind, with a restart amid them.
+fn run_partitioned(calls: &[Call], partitions: u128, seed: u64) -> Detections {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let behind: Vec<i64> = (0..partitions).map(|_| random.i64(0..8_000)).collect();
+    let mut calls: Vec<Call> = calls.to_vec();
+    for call in &mut calls {
+        call.partition = (call.token % partitions) as i32;
+    }
+    calls.sort_by_key(|call| call.at_ms + behind[call.partition as usize]);
+    let half = calls.len() / 2;
+    let mut engine = Engine::new(settings(""));
+    let mut out = Detections::default();
+    let feed = |engine: &mut Engine, calls: &[Call], out: &mut Detections| {
+        for call in calls {
+            engine.process(&[call.event()], out);
+        }
+    };
+    feed(&mut engine, &calls[..half], &mut out);
+    let delta = engine.checkpoint();
+    let states = delta
+        .tokens
+        .iter()
+        .map(|token| (token.id, token.state.as_slice()));
+    let mut engine =
+        Engine::restore(settings(""), Some(&delta.engine_state), states).expect("restores");
+    feed(&mut engine, &calls[half..], &mut out);
+    engine.finish(&mut out);
+    out
+}
+
+#[test]
+fn partitions_and_a_restart_do_not_change_what_is_found() {
+    let shape = Attack {
+        addresses: 50,
+        tokens: 60,
+        per_minute: 4,
+    };
+    let mut calls = fleet(3);
+    calls.extend(attack(shape, 5));
+    calls.sort_by_key(|call| call.at_ms);
+    let one = last_versions(&run_partitioned(&calls, 1, 0).findings);
+    assert!(
+        one.iter()
+            .any(|found| found.subject.kind == SubjectKind::Source)
+    );
+    for partitions in [1, 2, 3, 8, 12] {
+        let many = last_versions(&run_partitioned(&calls, partitions, 9).findings);
+        assert_eq!(one, many, "{partitions} partitions");
     }
 }
 
