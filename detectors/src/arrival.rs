@@ -33,7 +33,7 @@ pub(crate) struct Arrival<'e, 'a> {
 pub(crate) enum Experience {
     /// Nothing yet.
     New,
-    /// Used for an hour and twenty calls: only what is unmistakable counts.
+    /// Used for an hour and ten calls: only what is unmistakable counts.
     Established,
     /// Learned.
     Learned,
@@ -79,7 +79,7 @@ impl<'e, 'a> Arrival<'e, 'a> {
 impl Experience {
     fn of(token: &Token, ts: Timestamp, settings: &DetectorSettings) -> Self {
         const ESTABLISHED_S: i64 = HOUR;
-        const ESTABLISHED_CALLS: u32 = 20;
+        const ESTABLISHED_CALLS: u32 = 10;
         let limits = &settings.geography;
         let age_s = ts.as_secs() - token.first_seen().as_secs();
         if age_s >= i64::from(limits.learn_days) * DAY && token.calls >= limits.learn_calls {

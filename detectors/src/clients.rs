@@ -15,7 +15,7 @@ pub(crate) use user_agent::Product;
 /// Bytes of a family's name that count.
 const FAMILY_BYTES: usize = 48;
 /// Cipher hashes that no browser offers: Go's, OpenSSL's as Python and as curl use it. Go's is also offered by web views of
-/// iOS, so Safari is not held to it. Source: FoxIO's list of JA4 fingerprints, and public captures.
+/// iOS, so Safari is not held to it. Source: the public list of JA4's authors, and public captures.
 const GO_CIPHERS: &str = "f57a46bbacb6";
 const LIBRARY_CIPHERS: [&str; 4] = [
     "85036bcba153",

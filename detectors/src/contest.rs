@@ -212,7 +212,7 @@ impl Contest {
                 self.doubtful = true;
                 Err(Verdict::Open)
             }
-            (false, true) if visit.client_is == Familiarity::New => {
+            (false, true) if visit.is_new_software() => {
                 self.include(place, Some(client));
                 Ok(Side::Newcomer)
             }
@@ -229,10 +229,9 @@ impl Contest {
 
     /// Whether neither place nor client were the owner's before this contest, as far as that is known.
     fn is_stranger(&self, visit: &Visit) -> bool {
-        let is_young = |is: Familiarity| {
-            is == Familiarity::New || (self.grounds.learned && is == Familiarity::Fresh)
-        };
-        is_young(visit.place_is) && is_young(visit.client_is)
+        let is_fresh = |is: Familiarity| self.grounds.learned && is == Familiarity::Fresh;
+        (visit.place_is == Familiarity::New || is_fresh(visit.place_is))
+            && (visit.is_new_software() || is_fresh(visit.client_is))
     }
 
     fn include(&mut self, place: PlaceKey, client: Option<ClientKey>) {

@@ -40,7 +40,7 @@ impl NoveltyRate {
 
     /// A day goes by.
     pub(crate) fn fade(&mut self) {
-        self.0 = (u32::from(self.0) * DAY_DISCOUNT >> 10) as u16;
+        self.0 = ((u32::from(self.0) * DAY_DISCOUNT) >> 10) as u16;
     }
 
     /// The rate before its last novelty.

@@ -80,9 +80,18 @@ impl PackedPlace {
         }
     }
 
+    const fn country(self) -> u16 {
+        self.land & 0x3ff
+    }
+
+    /// Whether both are the same country and network.
+    pub(crate) fn is_at(self, other: Self) -> bool {
+        self.country() == other.country() && self.asn == other.asn
+    }
+
     /// The place.
     pub(crate) fn key(self) -> PlaceKey {
-        let country = match self.land & 0x3ff {
+        let country = match self.country() {
             0 => 0,
             pair => {
                 let letter = |number: u16| b'A' + number as u8;

@@ -108,6 +108,13 @@ pub(crate) struct Visit {
     pub(crate) spread: Option<Counts>,
 }
 
+impl Visit {
+    /// Whether the client is other software than the token ever used, not only another version.
+    pub(crate) fn is_new_software(&self) -> bool {
+        self.client_is == Familiarity::New && self.difference >= Difference::Handshake
+    }
+}
+
 impl Whereabouts {
     #[cfg(test)]
     /// The box with the allocator's overhead, without a contest, which few tokens ever have and only for a while.
@@ -155,59 +162,61 @@ impl Whereabouts {
             return;
         };
         let today = day_number(visit.at);
-        let newest = self
-            .all_places()
-            .map(|known| known.last_day)
-            .max()
-            .unwrap_or(0);
-        let forgotten =
-            |known: &Known<PackedPlace>, days: u16| newest.saturating_sub(known.last_day) > days;
-        let known_lands = self
-            .all_places()
-            .filter(|known| !forgotten(known, COUNTRY_DAYS))
-            .any(|known| !known.key.key().is_abroad_of(key));
-        let mut is_renewed = false;
         if let Some(known) = self.find_place(key) {
             visit.class = known.key.class();
-            if !forgotten(known, NETWORK_DAYS) {
-                known.touch(today);
-                visit.place_is = familiarity(known.first_day, today);
+            let last_day = known.last_day;
+            if today.saturating_sub(last_day) <= NETWORK_DAYS
+                || self.newest_day().saturating_sub(last_day) <= NETWORK_DAYS
+            {
+                visit.place_is = self.find_place(key).map_or(Familiarity::New, |known| {
+                    known.touch(today);
+                    familiarity(known.first_day, today)
+                });
                 return;
             }
-            known.renew(today);
-            is_renewed = true;
-        } else {
-            visit.class = NetworkClass::of(&event.client);
+            self.meet_place(visit, key, age_days);
+            if let Some(known) = self.find_place(key) {
+                known.renew(today);
+            }
+            return;
         }
-        if newest == 0 {
+        visit.class = NetworkClass::of(&event.client);
+        if self.newest_day() == 0 {
             visit.place_is = Familiarity::First;
         } else {
-            visit.place_is = Familiarity::New;
-            visit.new_country = !known_lands;
-            let others = || self.all_places().filter(|known| known.key.key() != key);
-            visit.new_class = others().all(|known| known.key.class() != visit.class);
-            let begun = others().filter(|known| known.first_day == today).count();
-            let (rate, weight) = if visit.new_country {
-                (self.countries, COUNTRY)
-            } else {
-                (self.networks, NETWORK)
-            };
-            visit.place_db = rate.surprise_db(weight, age_days);
-            if begun < COUNTED_PER_DAY && age_days >= 1.0 {
-                self.networks.add();
-                if visit.new_country {
-                    self.countries.add();
-                }
-            }
+            self.meet_place(visit, key, age_days);
         }
-        if !is_renewed {
-            let place = Known::new(PackedPlace::new(key, visit.class), today);
-            insert(
-                &mut self.places,
-                self.more.as_deref_mut().map(|more| &mut more.places[..]),
-                place,
-            )
-            .unwrap_or_else(|| self.roaming().places[0] = place);
+        let place = Known::new(PackedPlace::new(key, visit.class), today);
+        let more = self.more.as_deref_mut().map(|more| &mut more.places[..]);
+        if insert(&mut self.places, more, place).is_none() {
+            self.roaming().places[0] = place;
+        }
+    }
+
+    /// Weighs a new place, or one that was forgotten, and counts it.
+    fn meet_place(&mut self, visit: &mut Visit, key: PlaceKey, age_days: f64) {
+        let today = day_number(visit.at);
+        let newest = self.newest_day();
+        let is_of_land = |known: &Known<PackedPlace>| {
+            newest.saturating_sub(known.last_day) <= COUNTRY_DAYS
+                && !known.key.key().is_abroad_of(key)
+        };
+        visit.place_is = Familiarity::New;
+        visit.new_country = !self.all_places().any(is_of_land);
+        let others = || self.all_places().filter(|known| known.key.key() != key);
+        visit.new_class = others().all(|known| known.key.class() != visit.class);
+        let begun = others().filter(|known| known.first_day == today).count();
+        let (rate, weight) = if visit.new_country {
+            (self.countries, COUNTRY)
+        } else {
+            (self.networks, NETWORK)
+        };
+        visit.place_db = rate.surprise_db(weight, age_days);
+        if begun < COUNTED_PER_DAY && age_days >= 1.0 {
+            self.networks.add();
+            if visit.new_country {
+                self.countries.add();
+            }
         }
     }
 
@@ -216,10 +225,6 @@ impl Whereabouts {
             return;
         };
         let today = day_number(visit.at);
-        let begun = self
-            .all_clients()
-            .filter(|known| known.first_day == today)
-            .count();
         let nearest = self
             .clients_mut()
             .filter(|known| known.is_used())
@@ -240,16 +245,16 @@ impl Whereabouts {
         }
         visit.client_is = Familiarity::New;
         visit.client_db = self.families.surprise_db(CLIENT, age_days);
+        let met_today = |known: &&Known<ClientKey>| known.first_day == today;
+        let begun = self.all_clients().filter(met_today).count();
         if visit.difference == Difference::Family && begun < COUNTED_PER_DAY && age_days >= 1.0 {
             self.families.add();
         }
         let client = Known::new(key, today);
-        insert(
-            &mut self.clients,
-            self.more.as_deref_mut().map(|more| &mut more.clients[..]),
-            client,
-        )
-        .unwrap_or_else(|| self.roaming().clients[0] = client);
+        let more = self.more.as_deref_mut().map(|more| &mut more.clients[..]);
+        if insert(&mut self.clients, more, client).is_none() {
+            self.roaming().clients[0] = client;
+        }
     }
 
     /// A successful call moves the last position on, and counts among the ranges of its hour.
@@ -368,12 +373,19 @@ impl Whereabouts {
         self.clients.iter_mut().chain(more)
     }
 
+    /// The last day on which any place was used; 0 if none ever was.
+    fn newest_day(&self) -> u16 {
+        let days = self.all_places().map(|known| known.last_day);
+        days.max().unwrap_or(0)
+    }
+
     fn find_place(&mut self, key: PlaceKey) -> Option<&mut Known<PackedPlace>> {
         let more = self.more.iter_mut().flat_map(|more| &mut more.places);
-        self.places
-            .iter_mut()
-            .chain(more)
-            .find(|known| known.is_used() && known.key.key().is_same_as(key))
+        let packed = PackedPlace::new(key, NetworkClass::Ordinary);
+        let slots = self.places.iter_mut().chain(more);
+        slots
+            .filter(|known| known.is_used())
+            .find(|known| known.key.is_at(packed) || known.key.key().is_same_as(key))
     }
 }
 
@@ -406,11 +418,147 @@ fn day_number(ts: Timestamp) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use tokenwatch_model::{Client, CountryCode, Format, Http};
+
     use super::*;
 
     #[test]
     fn quiet_tokens_pay_64_bytes_and_roaming_ones_a_box_of_128() {
         assert_eq!(size_of::<Whereabouts>(), 64);
         assert!(size_of::<Roaming>() <= 120, "{}", size_of::<Roaming>());
+    }
+
+    const FIRST: i64 = 20_000;
+
+    fn on(day: i64) -> Timestamp {
+        Timestamp::from_secs((FIRST + day) * DAY)
+    }
+
+    fn call(
+        country: &str,
+        asn: u32,
+        agent: &'static str,
+        at: Timestamp,
+        status: u16,
+    ) -> AccessEvent<'static> {
+        AccessEvent {
+            ts: at,
+            format: Format::ALL[0],
+            request_id: None,
+            token: None,
+            client: Client {
+                ip: Some([192, 0, (asn % 250) as u8, 7].into()),
+                country: CountryCode::parse(country),
+                asn: Some(asn),
+                user_agent: Some(agent.into()),
+                ..Client::default()
+            },
+            http: Http {
+                status: Some(status),
+                ..Http::default()
+            },
+            tls: None,
+            outcome: Outcome::of_status(Some(status)),
+            flags: tokenwatch_model::EventFlags::default(),
+            origin: tokenwatch_model::Origin::default(),
+        }
+    }
+
+    /// A visit `day` days after the first.
+    fn visit(token: &mut Whereabouts, country: &str, asn: u32, day: i64) -> Visit {
+        let event = call(country, asn, "acme-sdk/2", on(day), 200);
+        token.visit(&event, on(0)).expect("accepted")
+    }
+
+    #[test]
+    fn a_new_country_surprises_a_settled_token_more_than_a_roaming_one() {
+        let mut settled = Whereabouts::default();
+        assert_eq!(
+            visit(&mut settled, "DE", 3_320, 0).place_is,
+            Familiarity::First
+        );
+        for day in 1..30 {
+            assert_ne!(
+                visit(&mut settled, "DE", 3_320, day).place_is,
+                Familiarity::New
+            );
+            settled.end_day();
+        }
+        let news = visit(&mut settled, "BR", 28_573, 30);
+        assert!(news.new_country && news.place_db > 28.0, "{news:?}");
+
+        let mut roaming = Whereabouts::default();
+        for day in 0..30 {
+            let country = ["DE", "FR", "US", "IT", "ES", "PL"][day as usize % 6];
+            visit(&mut roaming, country, 100 + day as u32, day);
+            roaming.end_day();
+        }
+        let news = visit(&mut roaming, "BR", 28_573, 30);
+        assert!(news.new_country && news.place_db < 25.0, "{news:?}");
+    }
+
+    #[test]
+    fn a_hundred_proxies_do_not_push_out_the_home() {
+        let mut token = Whereabouts::default();
+        for day in 0..10 {
+            visit(&mut token, "DE", 3_320, day);
+        }
+        for proxy in 0..100 {
+            visit(&mut token, "DE", 64_000 + proxy, 11);
+        }
+        assert_eq!(
+            visit(&mut token, "DE", 3_320, 11).place_is,
+            Familiarity::Known
+        );
+        assert!(
+            token.networks.count() < 4.0,
+            "a thief does not make the token a roaming one"
+        );
+        assert_eq!(token.places().len(), INLINE + MORE_PLACES);
+        assert!(token.heap_bytes() <= Whereabouts::MOST_HEAP_BYTES);
+    }
+
+    #[test]
+    fn a_network_is_forgotten_while_others_are_used_but_not_over_a_silence() {
+        let mut token = Whereabouts::default();
+        visit(&mut token, "DE", 3_320, 0);
+        assert_eq!(
+            visit(&mut token, "DE", 3_320, 200).place_is,
+            Familiarity::Known
+        );
+        for day in 201..240 {
+            visit(&mut token, "DE", 3_209, day);
+        }
+        let back = visit(&mut token, "DE", 3_320, 240);
+        assert_eq!((back.place_is, back.new_country), (Familiarity::New, false));
+    }
+
+    #[test]
+    fn a_refused_credential_is_no_visit() {
+        let mut token = Whereabouts::default();
+        let event = call("BR", 28_573, "curl/8", on(1), 401);
+        assert!(token.visit(&event, on(0)).is_none());
+        let event = call("BR", 28_573, "curl/8", on(1), 403);
+        assert!(
+            token.visit(&event, on(0)).is_some(),
+            "who is refused this was let in as somebody"
+        );
+    }
+
+    #[test]
+    fn a_release_is_another_version_and_curl_other_software() {
+        let mut token = Whereabouts::default();
+        let mut use_agent = |agent, day| {
+            let event = call("DE", 3_320, agent, on(day), 200);
+            token.visit(&event, on(0)).expect("accepted")
+        };
+        assert_eq!(use_agent("acme-sdk/2.1", 0).client_is, Familiarity::First);
+        assert_eq!(use_agent("acme-sdk/2.2", 14).client_is, Familiarity::Known);
+        let release = use_agent("acme-sdk/3.0", 15);
+        assert_eq!(release.difference, Difference::Version);
+        assert!(!release.is_new_software());
+        let curl = use_agent("curl/8.5.0", 15);
+        assert!(curl.is_new_software() && curl.client_db > 22.0, "{curl:?}");
+        assert_eq!(use_agent("curl/8.5.0", 16).client_is, Familiarity::Fresh);
     }
 }

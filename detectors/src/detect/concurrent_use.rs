@@ -27,7 +27,7 @@ use crate::wording;
 const CONCURRENT_DB: f64 = 30.0;
 const ABROAD_DB: f64 = 6.0;
 /// What the newcomer's network and client must surprise together: a token that meets new ones every few days does not.
-const SURPRISE_DB: f64 = 36.0;
+const SURPRISE_DB: f64 = 30.0;
 /// A young token that is known by more places or clients than this is used by many anyway.
 const YOUNG_PLACES: usize = 2;
 const YOUNG_CLIENTS: usize = 2;
@@ -104,8 +104,7 @@ fn decide_challenge(token: &Token, arrival: &Arrival<'_, '_>) -> Option<Grounds>
     if visit.place_is != Familiarity::New || arrival.experience == Experience::New {
         return None;
     }
-    let is_new = visit.client_is == Familiarity::New
-        && matches!(visit.difference, Difference::Family | Difference::Handshake);
+    let is_new = visit.is_new_software();
     let is_fresh = visit.client_is == Familiarity::Fresh;
     let learned = arrival.experience == Experience::Learned;
     let is_likely = if learned {

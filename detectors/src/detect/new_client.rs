@@ -60,30 +60,15 @@ pub(crate) fn observe(
     let key = visit.client?;
     let client = &arrival.event.client;
     let contradiction = contradicts_itself(client);
-    let base_db = match visit.difference {
-        Difference::None => return None,
-        Difference::Version => VERSION_DB,
-        Difference::Handshake => HANDSHAKE_DB.min(visit.client_db),
-        Difference::Family if visit.place_is == Familiarity::Known => {
-            visit.client_db.min(AT_HOME_DB)
-        }
-        Difference::Family => visit.client_db,
-    };
-    let peers_db = if arrival.client == Reach::Rising {
-        RELEASE_DB
-    } else {
-        0.0
-    };
-    let lie_db = if contradiction { CONTRADICTION_DB } else { 0.0 };
-    let surprise_db = (base_db + lie_db - peers_db).min(CAP_DB);
+    let surprise_db = weigh(arrival, contradiction);
     if surprise_db < settings.client.signal_db {
         return None;
     }
     let days = token.active_days;
     let what = match visit.difference {
-        Difference::Handshake => format!("whose TLS handshake it never had in {days} days"),
-        Difference::Version => format!("a version it never had in {days} days"),
-        Difference::Family | Difference::None => format!("a client it never had in {days} days"),
+        Difference::Handshake => "whose TLS handshake",
+        Difference::Version => "a version",
+        Difference::Family | Difference::None => "a client",
     };
     let lie = if contradiction {
         ", which claims to be a browser and shakes hands like a script"
@@ -106,7 +91,8 @@ pub(crate) fn observe(
             rank: u8::from(visit.difference == Difference::Family) + u8::from(contradiction),
             belonging: Belonging::Client(key),
             text: format!(
-                "{{name}} was used {{events}} with {name} since {{first}}, {what}{lie}{{sources}}"
+                "{{name}} was used {{events}} with {name} since {{first}}, {what} it never had in {days} \
+                 days{lie}{{sources}}"
             ),
             figures: Evidence {
                 expected: Some(0.0),
@@ -124,4 +110,22 @@ pub(crate) fn observe(
         },
         bulk: None,
     })
+}
+
+/// The surprise of a new client to the token, more if it contradicts itself, less if peers take it up just now.
+fn weigh(arrival: &Arrival<'_, '_>, contradiction: bool) -> f64 {
+    let visit = &arrival.visit;
+    let base_db = match visit.difference {
+        Difference::None => 0.0,
+        Difference::Version => VERSION_DB,
+        Difference::Handshake => HANDSHAKE_DB.min(visit.client_db),
+        Difference::Family if visit.place_is == Familiarity::Known => {
+            visit.client_db.min(AT_HOME_DB)
+        }
+        Difference::Family => visit.client_db,
+    };
+    let lie_db = if contradiction { CONTRADICTION_DB } else { 0.0 };
+    let is_release = arrival.client == Reach::Rising;
+    let peers_db = if is_release { RELEASE_DB } else { 0.0 };
+    (base_db + lie_db - peers_db).min(CAP_DB)
 }

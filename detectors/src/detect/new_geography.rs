@@ -19,8 +19,9 @@ use crate::wording;
 
 /// The first time in a data centre, or behind an anonymiser.
 const HOSTED_DB: f64 = 6.0;
-/// A network that many of the fleet use.
-const POPULAR_DB: f64 = 10.0;
+/// A network that many of the fleet use; one that they all use since a week at most, as after a move or behind a new VPN.
+const POPULAR_DB: f64 = 4.0;
+const RISING_DB: f64 = 10.0;
 const CAP_DB: f64 = 30.0;
 
 /// `[detectors.new_geography]`.
@@ -44,7 +45,7 @@ impl Default for NewGeographyConfig {
         Self {
             mode: DetectorMode::On,
             learn_days: 2,
-            learn_calls: 20,
+            learn_calls: 10,
             signal_db: 15.0,
             finding_db: 25.0,
         }
@@ -134,10 +135,10 @@ fn weigh(arrival: &Arrival<'_, '_>) -> f64 {
     } else {
         0.0
     };
-    let peers_db = if arrival.network == Reach::Rare {
-        0.0
-    } else {
-        POPULAR_DB
+    let peers_db = match arrival.network {
+        Reach::Rare => 0.0,
+        Reach::Popular => POPULAR_DB,
+        Reach::Rising => RISING_DB,
     };
     (visit.place_db + class_db - peers_db).min(CAP_DB)
 }

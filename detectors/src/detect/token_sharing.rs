@@ -3,7 +3,7 @@
 //! Catches a key that went round: published by accident, sold, passed on; and a thief behind proxies that rotate. Misses
 //! sharing that has always been there, and a handful of users. Its main false positive is the launch of something many
 //! people use with one key. Data centres, relays and mobile carriers count as one range each, so that a service that scales
-//! out, or a phone, is no crowd. Low alone; medium if at least three different clients are among them. Bytes per token: 2
+//! out, or a phone, is no crowd. Low alone; medium with three clients or six networks. Bytes per token: 2
 //! of the 64 of [`crate::whereabouts`], 40 more once there were four ranges in an hour. Rule: research note 3.2.
 
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,9 @@ use crate::wording::count;
 /// Weight at the limit, and at most.
 const LIMIT_DB: f64 = 20.0;
 const CAP_DB: f64 = 28.0;
-/// A crowd has at least so many clients.
+/// A crowd has at least so many clients, or comes from so many networks.
 const CROWD_CLIENTS: u32 = 3;
+const CROWD_NETWORKS: u32 = 6;
 
 /// `[detectors.token_sharing]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,7 +85,7 @@ pub(crate) fn observe(
 
 fn hit(token: &Token, ts: Timestamp, counts: Counts, most: u32, limit: f64) -> Hit {
     let ranges = f64::from(counts.ranges);
-    let is_crowd = counts.clients >= CROWD_CLIENTS;
+    let is_crowd = counts.clients >= CROWD_CLIENTS || counts.networks >= CROWD_NETWORKS;
     let Counts {
         networks, clients, ..
     } = counts;

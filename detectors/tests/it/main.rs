@@ -2,6 +2,7 @@
 
 mod determinism;
 mod fleet;
+mod roaming;
 mod scenarios;
 mod sources;
 mod state_size;
