@@ -1,4 +1,4 @@
-//! `CloudWatch` Logs' envelope, in which its subscriptions send whatever was logged: CloudTrail, API Gateway.
+//! CloudWatch Logs' envelope, in which its subscriptions send whatever was logged: CloudTrail, API Gateway.
 //!
 //! `{"messageType":"DATA_MESSAGE","owner":…,"logGroup":…,"logEvents":[{"id":…,"timestamp":…,"message":"…"}]}`: each record
 //! is a text inside the envelope, so what is read from it cannot borrow from the document. The envelope is known by its

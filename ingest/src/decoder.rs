@@ -15,7 +15,6 @@ use crate::decoder_config::DecoderSettings;
 use crate::enrich::Enricher;
 use crate::format::{self, CallSink};
 use crate::formats::auto::Recogniser;
-use crate::formats::nginx;
 use crate::framing;
 use crate::geo::Geo;
 use crate::metrics::IngestMetrics;
@@ -124,7 +123,7 @@ impl Decoder {
             },
         );
         let repaired = match result {
-            Err(RejectReason::InvalidJson) if format == Format::Nginx => nginx::repair_json(text),
+            Err(RejectReason::InvalidJson) => format::repaired(format, text),
             result => return result,
         };
         let Some(repaired) = repaired else {

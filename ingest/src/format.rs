@@ -12,7 +12,13 @@ use tokenwatch_model::Format;
 use crate::call::Call;
 use crate::decoder_config::DecoderSettings;
 use crate::envelope;
+use crate::formats::aws_alb;
+use crate::formats::aws_apigw::{self, AwsApigw};
+use crate::formats::azure_apim::{self, AzureApim};
+use crate::formats::cloudflare::Cloudflare;
 use crate::formats::cloudtrail::{self, CloudTrail};
+use crate::formats::gcp::Gcp;
+use crate::formats::k8s_audit::{self, K8sAudit};
 use crate::formats::{caddy::Caddy, envoy, istio::Istio, kong::Kong, mapped, nginx};
 use crate::json::{self, Fields};
 use crate::reject::RejectReason;
@@ -36,13 +42,25 @@ pub enum FormatChoice {
     Caddy,
     /// AWS CloudTrail's records.
     Cloudtrail,
+    /// AWS API Gateway's access log.
+    AwsApigw,
+    /// AWS Application Load Balancer's access log.
+    AwsAlb,
+    /// Google Cloud Logging: gateways and audit logs.
+    Gcp,
+    /// Azure API Management's gateway logs.
+    AzureApim,
+    /// Cloudflare Logpush's HTTP requests.
+    Cloudflare,
+    /// Kubernetes' audit log.
+    K8sAudit,
     /// JSON pointers from the configuration.
     Mapped,
 }
 
 impl FormatChoice {
     /// Every choice.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Auto,
         Self::Kong,
         Self::Envoy,
@@ -50,6 +68,12 @@ impl FormatChoice {
         Self::Nginx,
         Self::Caddy,
         Self::Cloudtrail,
+        Self::AwsApigw,
+        Self::AwsAlb,
+        Self::Gcp,
+        Self::AzureApim,
+        Self::Cloudflare,
+        Self::K8sAudit,
         Self::Mapped,
     ];
 
@@ -63,6 +87,12 @@ impl FormatChoice {
             Self::Nginx => Some(Format::Nginx),
             Self::Caddy => Some(Format::Caddy),
             Self::Cloudtrail => Some(Format::Cloudtrail),
+            Self::AwsApigw => Some(Format::AwsApigw),
+            Self::AwsAlb => Some(Format::AwsAlb),
+            Self::Gcp => Some(Format::Gcp),
+            Self::AzureApim => Some(Format::AzureApim),
+            Self::Cloudflare => Some(Format::Cloudflare),
+            Self::K8sAudit => Some(Format::K8sAudit),
             Self::Mapped => Some(Format::Mapped),
         }
     }
@@ -127,6 +157,17 @@ pub(crate) fn read<'a>(
         Format::Cloudtrail => {
             read_enveloped(document, &cloudtrail::ENVELOPES, CloudTrail::default, sink)
         }
+        Format::AwsApigw => read_json(document, || AwsApigw::new(names), sink),
+        Format::AwsAlb => read_text(aws_alb::read(document), sink),
+        Format::Gcp => read_json(document, Gcp::default, sink),
+        Format::AzureApim => {
+            let new = || AzureApim::new(names);
+            read_enveloped(document, &azure_apim::ENVELOPES, new, sink)
+        }
+        Format::Cloudflare => read_json(document, || Cloudflare::new(names), sink),
+        Format::K8sAudit => {
+            read_enveloped(document, &k8s_audit::ENVELOPES, K8sAudit::default, sink)
+        }
         Format::Mapped => match &settings.mapped {
             Some(plan) => mapped::read(document, plan, names, sink),
             None => Err(RejectReason::UnknownFormat),
@@ -163,6 +204,15 @@ fn read_enveloped<'a, F: Fields<'a> + Into<Call<'a>>>(
         )
     })
     .map_err(|_| RejectReason::InvalidJson)
+}
+
+/// What a document that is no JSON was meant to be, if its format is known to be written wrongly.
+pub(crate) fn repaired(format: Format, document: &str) -> Option<String> {
+    match format {
+        Format::Nginx => nginx::repair_json(document),
+        Format::AwsApigw => aws_apigw::repair_json(document),
+        _ => None,
+    }
 }
 
 fn read_text<'a>(call: Option<Call<'a>>, sink: &mut impl CallSink<'a>) -> Result<(), RejectReason> {

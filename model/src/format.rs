@@ -20,19 +20,37 @@ pub enum Format {
     Caddy,
     /// AWS CloudTrail's records.
     Cloudtrail,
+    /// AWS API Gateway's access log.
+    AwsApigw,
+    /// AWS Application Load Balancer's access log.
+    AwsAlb,
+    /// Google Cloud Logging: gateways and audit logs.
+    Gcp,
+    /// Azure API Management's gateway logs.
+    AzureApim,
+    /// Cloudflare Logpush's HTTP requests.
+    Cloudflare,
+    /// Kubernetes' audit log.
+    K8sAudit,
     /// JSON pointers from the configuration.
     Mapped,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::Kong,
         Self::Envoy,
         Self::Istio,
         Self::Nginx,
         Self::Caddy,
         Self::Cloudtrail,
+        Self::AwsApigw,
+        Self::AwsAlb,
+        Self::Gcp,
+        Self::AzureApim,
+        Self::Cloudflare,
+        Self::K8sAudit,
         Self::Mapped,
     ];
 
@@ -45,6 +63,12 @@ impl Format {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
             Self::Cloudtrail => "cloudtrail",
+            Self::AwsApigw => "aws-apigw",
+            Self::AwsAlb => "aws-alb",
+            Self::Gcp => "gcp",
+            Self::AzureApim => "azure-apim",
+            Self::Cloudflare => "cloudflare",
+            Self::K8sAudit => "k8s-audit",
             Self::Mapped => "mapped",
         }
     }

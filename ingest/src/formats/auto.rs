@@ -6,6 +6,8 @@
 use memchr::memmem::Finder;
 use tokenwatch_model::Format;
 
+use super::aws_alb;
+
 /// The keys to search for, prepared once.
 #[derive(Clone, Debug)]
 pub(crate) struct Recogniser {
@@ -15,7 +17,16 @@ pub(crate) struct Recogniser {
     envoy: Finder<'static>,
     istio: Finder<'static>,
     gateway_authority: Finder<'static>,
+    cloud: [Keys; 5],
     nginx: [Finder<'static>; 4],
+}
+
+/// The keys of a format: all of the first, and any of the second if there are some.
+#[derive(Clone, Debug)]
+struct Keys {
+    format: Format,
+    all: Vec<Finder<'static>>,
+    any: Vec<Finder<'static>>,
 }
 
 impl Recogniser {
@@ -27,6 +38,30 @@ impl Recogniser {
             envoy: Finder::new("\"response_flags\""),
             istio: Finder::new("\"upstream_transport_failure_reason\""),
             gateway_authority: Finder::new("\":authority\""),
+            cloud: [
+                Keys::new(Format::K8sAudit, &["\"auditID\"", "\"requestURI\""], &[]),
+                Keys::new(Format::Gcp, &["\"logName\"", "\"insertId\""], &[]),
+                Keys::new(
+                    Format::AzureApim,
+                    &[],
+                    &["\"callerIpAddress\"", "\"CallerIpAddress\""],
+                ),
+                Keys::new(
+                    Format::Cloudflare,
+                    &[],
+                    &["\"EdgeStartTimestamp\"", "\"EdgeResponseStatus\""],
+                ),
+                Keys::new(
+                    Format::AwsApigw,
+                    &["\"requestId\""],
+                    &[
+                        "\"resourcePath\"",
+                        "\"routeKey\"",
+                        "\"requestTimeEpoch\"",
+                        "\"apiKeyId\"",
+                    ],
+                ),
+            ],
             nginx: [
                 Finder::new("\"remote_addr\""),
                 Finder::new("\"request_time\""),
@@ -43,6 +78,7 @@ impl Recogniser {
             // Envoy's text begins with a time in brackets, a list of objects does not.
             [b'[', b'0'..=b'9', ..] => Some(Format::Envoy),
             [b'{' | b'[', ..] => self.recognise_json(bytes),
+            _ if aws_alb::is_line(document) => Some(Format::AwsAlb),
             _ => is_combined(document).then_some(Format::Nginx),
         }
     }
@@ -64,8 +100,28 @@ impl Recogniser {
                 Format::Envoy
             })
         } else {
-            self.nginx.iter().any(has).then_some(Format::Nginx)
+            let keys = self.cloud.iter().find(|keys| keys.are_in(bytes));
+            match keys {
+                Some(keys) => Some(keys.format),
+                None => self.nginx.iter().any(has).then_some(Format::Nginx),
+            }
         }
+    }
+}
+
+impl Keys {
+    fn new(format: Format, all: &[&'static str], any: &[&'static str]) -> Self {
+        let finders = |keys: &[&'static str]| keys.iter().map(|key| Finder::new(*key)).collect();
+        Self {
+            format,
+            all: finders(all),
+            any: finders(any),
+        }
+    }
+
+    fn are_in(&self, bytes: &[u8]) -> bool {
+        let has = |key: &Finder<'_>| key.find(bytes).is_some();
+        self.all.iter().all(has) && (self.any.is_empty() || self.any.iter().any(has))
     }
 }
 

@@ -1,4 +1,4 @@
-//! AWS CloudTrail: API calls to AWS itself, as files, single records or `EventBridge` events.
+//! AWS CloudTrail: API calls to AWS itself, as files, single records or EventBridge events.
 //!
 //! Fields from the CloudTrail user guide ("CloudTrail record contents"). Traps: times are whole seconds, and records are out
 //! of order by minutes; there is no HTTP status, only an error code, and none for a refused console login; the source
@@ -18,7 +18,7 @@ use crate::call::Call;
 use crate::json::{self, Fields, Object, Scalar};
 use identity::UserIdentity;
 
-/// What files and `EventBridge` put records into.
+/// What files and EventBridge put records into.
 pub(crate) const ENVELOPES: [&str; 2] = ["Records", "detail"];
 
 /// One record.

@@ -8,6 +8,10 @@ use tokenwatch_ingest::{Decoder, DecoderConfig, FormatChoice, RejectReason};
 
 use super::{decode, decoder};
 
+/// How many lines of each format are damaged, and how long they may be: each is decoded once for each of its bytes.
+const LINES_EACH: usize = 5;
+const LINE_BYTES_LIMIT: usize = 1_300;
+
 fn decoders() -> Vec<Decoder> {
     FormatChoice::ALL
         .into_iter()
@@ -23,11 +27,16 @@ fn decoders() -> Vec<Decoder> {
 
 fn lines() -> Vec<String> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    ["kong", "nginx", "envoy", "istio", "caddy"]
-        .iter()
+    FormatChoice::ALL
+        .into_iter()
+        .filter(|format| !matches!(format, FormatChoice::Mapped | FormatChoice::Auto))
         .flat_map(|format| {
-            let text = fs::read_to_string(folder.join(format).join("lines.log")).unwrap();
-            text.lines().map(str::to_owned).collect::<Vec<_>>()
+            let text = fs::read_to_string(folder.join(format.name()).join("lines.log")).unwrap();
+            text.lines()
+                .filter(|line| line.len() <= LINE_BYTES_LIMIT)
+                .take(LINES_EACH)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         })
         .collect()
 }

@@ -89,6 +89,36 @@ fn cloudtrail_records_become_events() {
 }
 
 #[test]
+fn aws_apigw_records_become_events() {
+    check(FormatChoice::AwsApigw);
+}
+
+#[test]
+fn aws_alb_records_become_events() {
+    check(FormatChoice::AwsAlb);
+}
+
+#[test]
+fn gcp_records_become_events() {
+    check(FormatChoice::Gcp);
+}
+
+#[test]
+fn azure_apim_records_become_events() {
+    check(FormatChoice::AzureApim);
+}
+
+#[test]
+fn cloudflare_records_become_events() {
+    check(FormatChoice::Cloudflare);
+}
+
+#[test]
+fn k8s_audit_records_become_events() {
+    check(FormatChoice::K8sAudit);
+}
+
+#[test]
 fn mapped_records_become_events() {
     check(FormatChoice::Mapped);
 }

@@ -31,6 +31,20 @@ const ENVOY_TEXT: &str = r#"[2025-11-22T06:40:00.310Z] "GET /v1/%?token=% HTTP/2
 const ENVOY: &str = r#"{"start_time":"2025-11-22T06:40:00.310Z","method":"GET","path":"/v1/%?token=%","response_code":401,"response_flags":"UAEX","response_code_details":"@","authority":"@","user_agent":"cli @ (%)","request_id":"@","route_name":"@","authorization":"Bearer @","x-api-key":"@","referer":"%"}"#;
 const ISTIO: &str = r#"{"start_time":"2025-11-22T06:40:00.310Z","method":"GET","path":"/v1/%?token=%","response_code":401,"response_flags":"-","authority":"@","user_agent":"cli @ (%)","request_id":"@","route_name":"@","authorization":"@","upstream_transport_failure_reason":"@"}"#;
 const CADDY: &str = r#"{"ts":1763793600.1,"logger":"http.log.access","request":{"client_ip":"203.0.113.7","method":"GET","host":"@","uri":"/v1/%?token=%","headers":{"User-Agent":["cli @ (%)"],"Referer":["%"],"X-Api-Key":["@"],"Cookie":["session=@"],"X-Request-Id":["@"]}},"user_id":"@","status":401,"resp_headers":{"X":["@"]}}"#;
+const AWS_APIGW: &str = r#"{"requestId":"@","ip":"203.0.113.7","requestTime":"22/Nov/2025:06:40:00 +0000","routeKey":"GET /v1/{id}","path":"/v1/%?token=%","status":"401","domainName":"@","stage":"@","userAgent":"cli @ (%)","apiKey":"@","authorizerPrincipalId":"@","user":"@","authorization":"Bearer @","authorizerError":"@"}"#;
+const AWS_ALB: &str = r#"https 2025-11-22T06:40:00.186641Z app/lb/50dc 203.0.113.7:2817 10.0.0.1:80 0.086 0.048 0.037 401 401 412 1873 "GET https://api.example.com:443/v1/%?token=% HTTP/1.1" "cli @ (%)" ECDHE TLSv1.2 arn:x "@" "@" "-" 1 2025-11-22T06:40:00.015000Z "forward" "https://h/?token=%" "-""#;
+const GCP: &str = r#"{"insertId":"@","logName":"projects/p/logs/endpoints_log","jsonPayload":{"api_key":"@","api_method":"@","api_name":"@","http_method":"GET","http_response_code":401,"url":"/v1/%?token=%","log_message":"bad key @","error_cause":"@"},"httpRequest":{"userAgent":"cli @ (%)","referer":"https://h/?token=%"},"timestamp":"2025-11-22T06:40:00.123161800Z"}"#;
+const AZURE_APIM: &str = r#"{"records":[{"time":"2025-11-22T06:40:00.1231618Z","category":"GatewayLogs","callerIpAddress":"203.0.113.7","correlationId":"@","location":"@","properties":{"method":"GET","url":"https://apim.example.net/v1/%?subscription-key=%","responseCode":401,"apiId":"@","operationId":"@","userId":"@","apimSubscriptionId":"@","lastError":{"message":"bad key @"},"requestHeaders":{"User-Agent":"cli @ (%)","Ocp-Apim-Subscription-Key":"@"}}}]}"#;
+const CLOUDFLARE: &str = r#"{"ClientIP":"203.0.113.7","ClientRequestHost":"@","ClientRequestMethod":"GET","ClientRequestURI":"/v1/%?token=%","ClientRequestPath":"/v1/%","ClientRequestUserAgent":"cli @ (%)","ClientRequestReferer":"https://h/?token=%","EdgeStartTimestamp":1763793600123000000,"EdgeResponseStatus":401,"RayID":"@","EdgeColoCode":"@","RequestHeaders":{"authorization":"Bearer @","x-api-key":"@"},"Cookies":{"session":"@","other":"@"}}"#;
+const K8S_AUDIT: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"@","stage":"ResponseComplete","requestURI":"/api/v1/%?access_token=%","verb":"@","user":{"username":"@","extra":{"authentication.kubernetes.io/credential-id":["@"]}},"sourceIPs":["203.0.113.7"],"userAgent":"cli @ (%)","objectRef":{"resource":"@","namespace":"@","name":"@","apiVersion":"@"},"responseStatus":{"message":"@","code":401},"requestReceivedTimestamp":"2025-11-22T06:40:00.763960Z","requestObject":{"data":{"password":"@"}}}"#;
+/// CloudTrail has no URL and no header. What a client can write there is a text, or an object that is not read.
+const CLOUDTRAIL: &str = r#"{"Records":[{"eventVersion":"1.09","userIdentity":{"type":"IAMUser","accessKeyId":"AKIAIOSFODNN7EXAMPLE","userName":"ci"},"eventTime":"2025-11-22T06:40:00Z","eventSource":"iam.amazonaws.com","eventName":"ChangePassword","sourceIPAddress":"203.0.113.7","userAgent":"cli","errorCode":"AccessDenied","errorMessage":"bad key @ (%)","requestParameters":{"password":"@","url":"https://h/?token=%"},"responseElements":{"credentials":{"sessionToken":"@","secretAccessKey":"@"}},"additionalEventData":{"x":"@"},"requestID":"r","eventID":"e","readOnly":false}]}"#;
+/// Every line of JSON.
+const ALL: [&str; 11] = [
+    KONG, NGINX, ENVOY, ISTIO, CADDY, AWS_APIGW, GCP, AZURE_APIM, CLOUDFLARE, K8S_AUDIT, CLOUDTRAIL,
+];
+/// Where a secret is known by its shape only.
+const CLOUDTRAIL_TEXTS: &str = r#"{"userIdentity":{"type":"IAMUser","userName":"ci","accountId":"1"},"eventTime":"2025-11-22T06:40:00Z","eventSource":"iam.amazonaws.com","eventName":"ListUsers","sourceIPAddress":"@","userAgent":"[cli @ (%)]","errorCode":"AccessDenied"}"#;
 
 fn planted(line: &str, secret: &str) -> String {
     line.replace('%', "\u{0}")
@@ -96,6 +110,52 @@ fn no_planted_secret_comes_out_of_caddy() {
 }
 
 #[test]
+fn no_planted_secret_comes_out_of_aws() {
+    check(FormatChoice::AwsApigw, AWS_APIGW);
+    check(FormatChoice::AwsAlb, AWS_ALB);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_gcp() {
+    check(FormatChoice::Gcp, GCP);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_azure() {
+    check(FormatChoice::AzureApim, AZURE_APIM);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_cloudflare() {
+    check(FormatChoice::Cloudflare, CLOUDFLARE);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_kubernetes() {
+    check(FormatChoice::K8sAudit, K8S_AUDIT);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_cloudtrail() {
+    let decoder = decoder(&DecoderConfig::default());
+    let shaped = SECRETS
+        .iter()
+        .filter(|secret| !secret.starts_with("correct") && !secret.starts_with("hunter"));
+    let lines = SECRETS
+        .iter()
+        .map(|secret| (CLOUDTRAIL, secret))
+        .chain(shaped.map(|secret| (CLOUDTRAIL_TEXTS, secret)));
+    for (line, secret) in lines {
+        let line = planted(line, secret);
+        let (events, rejects) = decode(&decoder, 0, line.as_bytes());
+        assert_eq!((events.len(), rejects.len()), (1, 0), "{line}");
+        assert_eq!(events[0].format, tokenwatch_model::Format::Cloudtrail);
+        let text = serde_json::to_string(&events).unwrap();
+        check_absent(&text, secret, "cloudtrail");
+    }
+}
+
+#[test]
 fn basic_credentials_do_not_come_out_either() {
     let secret = "hush-hush-77";
     let encoded = STANDARD.encode(format!("user:{secret}"));
@@ -112,7 +172,7 @@ fn basic_credentials_do_not_come_out_either() {
 fn rejected_records_keep_their_secrets_too() {
     let decoder = decoder(&DecoderConfig::default());
     for secret in SECRETS {
-        for line in [KONG, NGINX, ENVOY, ISTIO, CADDY] {
+        for line in ALL {
             let line = planted(line, secret);
             for end in (1..line.len()).filter(|end| line.is_char_boundary(*end)) {
                 let (_, rejects) = decode(&decoder, 0, &line.as_bytes()[..end]);
@@ -127,7 +187,7 @@ fn rejected_records_keep_their_secrets_too() {
 fn a_lost_quote_turns_no_secret_out() {
     let decoder = decoder(&DecoderConfig::default());
     for secret in SECRETS {
-        for line in [KONG, NGINX, ENVOY, ISTIO, CADDY, ENVOY_TEXT] {
+        for line in ALL.into_iter().chain([ENVOY_TEXT]) {
             let line = planted(line, secret);
             for (at, _) in line.match_indices(['"', '{', '}', ':', ',']) {
                 for wrong in ["", "x", "]", "\\"] {

@@ -2,7 +2,7 @@
 //!
 //! A long-lived access key (`AKIA…`) is the credential; its id is no secret. A temporary one (`ASIA…`) changes every hour, so
 //! it belongs to whoever may have such keys made: the role of `sessionIssuer`, else the user at the console; the key's
-//! id is the instance. Whoever signs in by SAML or `OpenID` Connect is the identity provider's subject. AWS services and
+//! id is the instance. Whoever signs in by SAML or OpenID Connect is the identity provider's subject. AWS services and
 //! anonymous callers have no credential.
 
 use serde::de::MapAccess;
