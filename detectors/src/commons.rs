@@ -19,7 +19,7 @@ pub(crate) use popularity::{ANY, Popularity};
 use crate::config::FleetFailureConfig;
 use crate::hash_text;
 use crate::route_template::RouteWords;
-use crate::token::Token;
+use crate::token::{Fact, Token};
 
 /// Length of a window in seconds.
 pub(crate) const WINDOW_S: i64 = 30;
@@ -69,10 +69,9 @@ pub(crate) struct Cell {
     pub(crate) name: Option<String>,
 }
 
-/// What a token did in its newest window; 8 bytes.
+/// What a token did in its newest window; 4 bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Mark {
-    pub(crate) window: u32,
     pub(crate) calls: u16,
     pub(crate) failed: u16,
 }
@@ -82,6 +81,11 @@ pub(crate) struct Mark {
 pub(crate) struct Groups {
     consumer: u64,
     client: u64,
+}
+
+/// The number of the window that `at` lies in.
+pub(crate) fn window_of(at: Timestamp) -> i64 {
+    at.as_secs().div_euclid(WINDOW_S)
 }
 
 /// The key of the fleet among groups.
@@ -131,14 +135,11 @@ pub(crate) struct GroupFailure {
 impl Commons {
     /// Counts a call of `token` in its newest window; older ones count for nothing.
     pub(crate) fn count(&mut self, token: &mut Token, event: &AccessEvent<'_>) {
-        let number = event.ts.as_secs().div_euclid(WINDOW_S);
-        let Ok(window) = u32::try_from(number) else {
-            return;
-        };
-        let mark = &mut token.mark;
-        if window != mark.window || number < self.sealed {
+        let number = window_of(event.ts);
+        if number != window_of(token.newest) || number < self.sealed {
             return;
         }
+        let mark = &mut token.mark;
         mark.calls = mark.calls.saturating_add(1);
         let failed = matches!(
             event.outcome,
@@ -149,8 +150,11 @@ impl Commons {
         let rated = token.rate.as_ref();
         let begins = mark.calls == ACTIVE_CALLS;
         let surges = rated.is_some_and(|rate| mark.calls == rate.hot_at.max(ACTIVE_CALLS));
-        let fails = failed && !token.marks.fails && fails_at(mark) && !token.fails_habitually();
-        token.marks.fails |= fails;
+        let fails =
+            failed && !token.marks.is(Fact::Fails) && fails_at(mark) && !token.fails_habitually();
+        if fails {
+            token.marks.set(Fact::Fails, true);
+        }
         if begins {
             let is_rated = u32::from(rated.is_some());
             self.add(number, event, |cell| {

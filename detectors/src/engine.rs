@@ -19,7 +19,7 @@ use found::{Found, Moment, belongs};
 
 use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
-use crate::commons::{ANY, Commons, Groups, WINDOW_S};
+use crate::commons::{ANY, Commons, Groups, window_of};
 use crate::detect::{
     data_volume_spike, dormant_reactivation, failure_burst, insecure_transport, new_endpoint,
     off_hours_use, out_of_scope, rate_spike, slow_drift, token_in_url,
@@ -235,9 +235,9 @@ impl Engine {
             self.changed.push(slot);
         }
         let silence = event.ts.since(token.newest);
-        let day = day_of(token.newest);
+        let before = token.newest;
         token.advance(event.ts, settings);
-        if day_of(token.newest) > day
+        if day_of(token.newest) > day_of(before)
             && let Some(peaks) = token.yesterdays_peaks(settings)
         {
             let client = Groups::of(event).client();
@@ -245,9 +245,9 @@ impl Engine {
                 .peers
                 .record(client, day_of(token.newest), peaks);
         }
-        let window = u32::try_from(event.ts.as_secs().div_euclid(WINDOW_S)).unwrap_or(0);
-        if window > token.mark.window {
-            token.begin_window(window, Groups::of(event), &self.commons, settings);
+        if let Some((before, window)) = next_window(before, token.newest) {
+            let groups = Groups::of(event);
+            token.begin_window(before, window, groups, &self.commons, settings);
         }
         let standing = token.homes.visit(event, token.first_seen());
         // What comes late would count for others or not, depending on how far they are.
@@ -347,4 +347,13 @@ impl Engine {
         self.commons.popularity.takes_up(ANY, ts);
         self.tokens.insert(Token::new(id, ts))
     }
+}
+
+/// The half-minutes that two times lie in, if they are different ones.
+fn next_window(before: Timestamp, now: Timestamp) -> Option<(u32, u32)> {
+    let (before, now) = (window_of(before), window_of(now));
+    if before == now {
+        return None;
+    }
+    Some((u32::try_from(before).ok()?, u32::try_from(now).ok()?))
 }

@@ -191,7 +191,7 @@ fn silence(
 /// What a detector of counts compares, nearest to its threshold first.
 fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Vec<ExplainedFigure> {
     let mut figures = Vec::new();
-    let days = f64::from(token.days);
+    let days = token.days();
     let mut add = |what: &str, width_s: i64, scale: &Scale, basis: &Basis, spec: &ScaleSpec| {
         let trip = scale.trip_count(spec, basis, &settings.signal_quantiles);
         figures.push(ExplainedFigure {

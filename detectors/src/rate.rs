@@ -8,6 +8,7 @@ use tokenwatch_model::Timestamp;
 use crate::calendar::HOUR;
 use crate::commons::{Mark, WINDOW_S};
 use crate::habit::{RATE_WIDTHS, Scale, Slots};
+use crate::log_count::Fixed;
 use crate::settings::DetectorSettings;
 use crate::token::{DayEnd, age_in};
 
@@ -31,7 +32,7 @@ pub(crate) struct RateHabit {
     /// Calls in a half-minute from which on the token surges.
     pub(crate) hot_at: u16,
     /// Cumulative sum of how far days lie above their expectation.
-    pub(crate) drift: f32,
+    pub(crate) drift: Fixed<1_024>,
     /// Hours for which dispersions were learned, up to their memory.
     hours: u8,
     /// The day it began.
@@ -46,7 +47,7 @@ impl RateHabit {
             scales: std::array::from_fn(|_| Scale::seeded_from(day)),
             expected_hour: slots.expected(hour, level) as f32,
             before: (0, 0),
-            drift: 0.0,
+            drift: Fixed::default(),
             hot_at: hot_at(slots.expected(hour, level)),
             slots,
             hours: 0,
@@ -101,9 +102,9 @@ impl RateHabit {
         }
     }
 
-    /// Ends a half-minute; the one before it, and the calls in it beyond those that were expected.
-    pub(crate) fn end_window(&mut self, ended: Mark) -> Option<(u32, u32)> {
-        let (before, calls) = std::mem::replace(&mut self.before, (ended.window, ended.calls));
+    /// Ends the half-minute `window`; the one before it, and the calls in it beyond those that were expected.
+    pub(crate) fn end_window(&mut self, window: u32, ended: Mark) -> Option<(u32, u32)> {
+        let (before, calls) = std::mem::replace(&mut self.before, (window, ended.calls));
         let expected = f64::from(self.expected_hour) / WINDOWS_PER_HOUR;
         let excess = f64::from(calls) - expected;
         (excess >= 1.0).then_some((before, excess as u32))

@@ -10,6 +10,7 @@ use crate::calendar::{DAY, day_of, hour_of};
 use crate::commons::{Commons, Groups, Mark};
 use crate::detect::slow_drift;
 use crate::habit::{Basis, DAY_DISCOUNT, Fold, RATE_WIDTHS, Scale};
+use crate::log_count::Fixed;
 use crate::parts::Parts;
 use crate::rate::RateHabit;
 use crate::scope::Scope;
@@ -21,7 +22,7 @@ use crate::whereabouts::Whereabouts;
 /// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
 const PROMOTION_CALLS: u32 = 20;
 /// Discounted days learned before a habit may signal: two.
-const YOUNG_DAYS: f32 = 1.9;
+const YOUNG_DAYS: f64 = 1.9;
 /// After a longer silence, only the 28-day maxima go on ageing.
 const MAX_IDLE_FOLDS: i64 = 7;
 /// Days that a roll looks at one by one: five weeks clear every maximum.
@@ -44,7 +45,7 @@ pub(crate) struct Token {
     pub(crate) active_days: u16,
     pub(crate) marks: Marks,
     /// Discounted days learned.
-    pub(crate) days: f32,
+    days: Fixed<1_024>,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) day: Scale,
     pub(crate) rate: Option<Box<RateHabit>>,
@@ -55,7 +56,7 @@ pub(crate) struct Token {
     pub(crate) scope: Scope,
     pub(crate) small_volume: SmallVolume,
     /// The longest silence so far.
-    pub(crate) longest_silence_h: u16,
+    pub(crate) longest_silence_days: u8,
 }
 
 /// Facts about a token that the hot path asks for.
@@ -66,14 +67,43 @@ pub(crate) struct Marks {
     pub(crate) changed: bool,
     /// There is evidence against it.
     pub(crate) has_case: bool,
-    /// Its rate broke the habit today, yesterday.
-    pub(crate) spiked_today: bool,
-    pub(crate) spiked_yesterday: bool,
-    /// It counts among those that fail in its newest window.
-    pub(crate) fails: bool,
-    /// Flags of calls that were told today, and those that it ever had.
-    pub(crate) told_flags: u8,
-    pub(crate) had_flags: u8,
+    facts: u8,
+}
+
+/// Facts of a token's day and life, by their bits.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(crate) enum Fact {
+    /// Its rate broke the habit today.
+    SpikedToday = 1,
+    /// And yesterday.
+    SpikedYesterday = 1 << 1,
+    /// It counts among those that fail in its newest half-minute.
+    Fails = 1 << 2,
+    /// A token in a URL was told today.
+    ToldTokenInUrl = 1 << 3,
+    /// It once had a call with a token in the URL.
+    HadTokenInUrl = 1 << 4,
+    /// It once had a call without TLS.
+    HadInsecureTransport = 1 << 5,
+    /// A call without TLS was told today.
+    ToldInsecureTransport = 1 << 6,
+}
+
+impl Marks {
+    /// Whether a fact holds.
+    pub(crate) const fn is(self, fact: Fact) -> bool {
+        self.facts & fact as u8 != 0
+    }
+
+    /// Says whether it holds from now on.
+    pub(crate) const fn set(&mut self, fact: Fact, holds: bool) {
+        if holds {
+            self.facts |= fact as u8;
+        } else {
+            self.facts &= !(fact as u8);
+        }
+    }
 }
 
 /// A day that ends, as the streams of a token see it.
@@ -108,7 +138,7 @@ impl Token {
             calls: 0,
             active_days: 0,
             marks: Marks::default(),
-            days: 0.0,
+            days: Fixed::default(),
             whereabouts: Whereabouts::default(),
             day: Scale::default(),
             rate: None,
@@ -117,7 +147,7 @@ impl Token {
             homes: Homes::default(),
             scope: Scope::default(),
             small_volume: SmallVolume::default(),
-            longest_silence_h: 0,
+            longest_silence_days: 0,
         }
     }
 
@@ -129,6 +159,11 @@ impl Token {
     /// Names a restored token, whose bytes do not hold its id.
     pub(crate) fn set_id(&mut self, id: TokenId) {
         self.id = halves(id);
+    }
+
+    /// Discounted days learned.
+    pub(crate) fn days(&self) -> f64 {
+        self.days.value()
     }
 
     /// When it was first seen, to the second.
@@ -157,7 +192,9 @@ impl Token {
         for failures in self.parts.all_failures_mut() {
             failures.advance(from, ts, day);
         }
-        self.scope.advance(from, ts, day);
+        if let Some(distinct) = self.parts.distinct_mut() {
+            distinct.advance(from, ts, day);
+        }
         let last = day_of(ts);
         if last > day {
             self.roll_days(day, last, settings);
@@ -179,11 +216,11 @@ impl Token {
             let folded = Some(ended - 1).filter(|day| *day >= first);
             let end = DayEnd {
                 folded,
-                days: f64::from(self.days),
+                days: self.days(),
                 learn: ended - from <= MAX_IDLE_FOLDS,
             };
             // A day that broke the habit is learned only if the next one did, too: then it is the new habit.
-            let tainted = self.marks.spiked_yesterday && !self.marks.spiked_today;
+            let tainted = self.marks.is(Fact::SpikedYesterday) && !self.marks.is(Fact::SpikedToday);
             let level = self.hourly_level();
             if let Some(rate) = &mut self.rate {
                 rate.end_day(&end, tainted, settings);
@@ -203,13 +240,18 @@ impl Token {
                 failures.end_day(&end, settings);
             }
             if folded.is_some() && end.learn {
-                self.days = (f64::from(self.days) * DAY_DISCOUNT + 1.0) as f32;
+                self.days = Fixed::of(self.days() * DAY_DISCOUNT + 1.0);
             }
             self.whereabouts.end_day();
-            self.scope.end_day(&end, settings);
-            self.marks.told_flags = 0;
-            self.marks.spiked_yesterday = self.marks.spiked_today;
-            self.marks.spiked_today = false;
+            if let Some(distinct) = self.parts.distinct_mut() {
+                distinct.end_day(&end, settings);
+            }
+            self.scope.end_day();
+            let spiked = self.marks.is(Fact::SpikedToday);
+            self.marks.set(Fact::SpikedYesterday, spiked);
+            self.marks.set(Fact::SpikedToday, false);
+            self.marks.set(Fact::ToldTokenInUrl, false);
+            self.marks.set(Fact::ToldInsecureTransport, false);
         }
     }
 
@@ -225,38 +267,31 @@ impl Token {
         let expected = rate.slots.expected_day(day, level);
         let count = f64::from(self.day.count(1));
         let spec = &settings.rate_scales[4];
-        let above = self
-            .day
-            .standardised(spec, count, expected, f64::from(self.days));
-        let sum = f64::from(rate.drift) + above.min(MAX_DRIFT) - slow_drift::ALLOWANCE;
-        rate.drift = sum.max(0.0) as f32;
+        let above = self.day.standardised(spec, count, expected, self.days.value());
+        let sum = rate.drift.value() + above.min(MAX_DRIFT) - slow_drift::ALLOWANCE;
+        rate.drift = Fixed::of(sum);
     }
 
-    /// Begins the half-minute `window`. What it did in the one before the last is known to be its own doing or the fleet's
+    /// Begins the half-minute `window`, after `before`. What it did in the one before that is known to be its own doing or the fleet's
     /// by now: in the latter case it is taken out of every count again.
     pub(crate) fn begin_window(
         &mut self,
+        before: u32,
         window: u32,
         groups: Groups,
         commons: &Commons,
         settings: &DetectorSettings,
     ) {
         let newest = self.newest;
-        let ended = std::mem::replace(
-            &mut self.mark,
-            Mark {
-                window,
-                ..Mark::default()
-            },
-        );
-        self.marks.fails = false;
+        let ended = std::mem::take(&mut self.mark);
+        self.marks.set(Fact::Fails, false);
         if let Some(rate) = &mut self.rate
-            && let Some((before, excess)) = rate.end_window(ended)
+            && let Some((before, excess)) = rate.end_window(before, ended)
             && commons.surges_in(groups, before, &settings.fleet)
         {
             rate.excise(newest, before, excess);
             self.day.excise(age_in(newest, before, DAY), excess);
-            self.marks.spiked_today = true;
+            self.marks.set(Fact::SpikedToday, true);
         }
         for failures in self.parts.all_failures_mut() {
             if let Some((before, count)) = failures.end_window(window)
@@ -305,7 +340,7 @@ impl Token {
         Basis {
             expected,
             typical: self.hourly_level() * width / 3_600.0,
-            days: f64::from(self.days),
+            days: self.days(),
         }
     }
 
@@ -315,7 +350,8 @@ impl Token {
         settings: &DetectorSettings,
     ) -> Option<[f64; RATE_WIDTHS.len()]> {
         let rate = self.rate.as_ref()?;
-        let mature = self.active_days >= settings.mature_days && !self.marks.spiked_yesterday;
+        let mature =
+            self.active_days >= settings.mature_days && !self.marks.is(Fact::SpikedYesterday);
         let count = self.day.count(1);
         (mature && count > 0).then(|| {
             std::array::from_fn(|index| match rate.scales.get(index) {
@@ -329,7 +365,7 @@ impl Token {
     pub(crate) fn maturity(&self, settings: &DetectorSettings) -> Maturity {
         if self.active_days >= settings.mature_days {
             Maturity::Mature
-        } else if self.days >= YOUNG_DAYS && self.calls >= settings.min_calls {
+        } else if self.days() >= YOUNG_DAYS && self.calls >= settings.min_calls {
             Maturity::Young
         } else {
             Maturity::New
@@ -345,7 +381,6 @@ impl Token {
                 .as_ref()
                 .map_or(0, |_| boxed(size_of::<RateHabit>()))
             + self.parts.heap_bytes()
-            + self.scope.heap_bytes()
             + self.whereabouts.heap_bytes()
     }
 
@@ -399,10 +434,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_small_and_the_whole_stays_below_a_kibibyte() {
-        let parts = 2 * (size_of::<Failures>() + 8) + size_of::<RateHabit>() + 8;
-        let most = size_of::<Token>() + parts + Whereabouts::MOST_HEAP_BYTES;
-        assert!(size_of::<Token>() <= 176, "{}", size_of::<Token>());
-        assert!(most <= 1_024, "{most}");
+    fn the_header_is_small_and_the_whole_is_bounded() {
+        let rate = size_of::<RateHabit>() + 8;
+        let most = size_of::<Token>() + rate + Parts::MOST_BYTES + Whereabouts::MOST_HEAP_BYTES;
+        assert!(size_of::<Token>() <= 192, "{}", size_of::<Token>());
+        assert!(most <= 1_500, "{most}");
     }
 }

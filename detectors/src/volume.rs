@@ -16,14 +16,12 @@ const BEGIN_PART: u32 = 10;
 /// Weight of a day in the dispersion.
 const DISPERSION_WEIGHT: f64 = 0.3;
 
-/// Bytes of a token that has no data habit: of its newest ten minutes and of its newest day, in units of 64 KiB; 6 bytes.
+/// Bytes of a token that has no data habit: of its newest ten minutes and of its newest day, in units of 64 KiB.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SmallVolume {
     windows: [u16; 2],
-    /// KiB that do not make a unit yet.
+    /// Quarters of a KiB that do not make a unit yet.
     rest: u8,
-    /// Eighths of a KiB that do not make a whole one yet.
-    eighths: u8,
 }
 
 /// KiB of a unit.
@@ -46,24 +44,18 @@ impl SmallVolume {
         }
     }
 
-    /// Counts `kib` and says whether the token is to have a data habit from now on.
-    pub(crate) fn add(&mut self, kib: u32, floors: [u32; 2]) -> bool {
-        let kib = kib.saturating_add(u32::from(self.rest));
-        self.rest = (kib % UNIT) as u8;
-        let units = u16::try_from(kib / UNIT).unwrap_or(u16::MAX);
+    /// Counts the bytes of an answer and says whether the token is to have a data habit from now on.
+    pub(crate) fn add(&mut self, bytes: u64, floors: [u32; 2]) -> bool {
+        let quarters = bytes / 256 + u64::from(self.rest);
+        let per_unit = 4 * u64::from(UNIT);
+        self.rest = (quarters % per_unit) as u8;
+        let units = u16::try_from(quarters / per_unit).unwrap_or(u16::MAX);
         let mut begins = false;
         for (window, floor) in self.windows.iter_mut().zip(floors) {
             *window = window.saturating_add(units);
             begins |= u32::from(*window) * UNIT >= floor / BEGIN_PART;
         }
         begins
-    }
-
-    /// KiB of a call's bytes; what is left over waits for the next.
-    pub(crate) fn kib(&mut self, bytes: u64) -> u32 {
-        let eighths = bytes / 128 + u64::from(self.eighths);
-        self.eighths = (eighths % 8) as u8;
-        u32::try_from(eighths / 8).unwrap_or(u32::MAX)
     }
 }
 
@@ -121,17 +113,17 @@ mod tests {
     #[test]
     fn small_answers_add_up() {
         let mut small = SmallVolume::default();
-        let total: u32 = (0..1_000).map(|_| small.kib(600)).sum();
-        // 600 bytes are four eighths of a KiB and 88 bytes that are lost.
-        assert_eq!(total, 500);
+        let begins = (0..10_000).position(|_| small.add(600, [12_800, 128_000]));
+        // Of 600 bytes two quarters of a KiB count: 1,280 KiB are reached with the 2,560th answer.
+        assert_eq!(begins, Some(2_559));
     }
 
     #[test]
     fn a_habit_begins_at_a_tenth_of_the_floor_and_knows_that_there_was_never_more() {
         let mut small = SmallVolume::default();
         let floors = [12_800, 128_000];
-        assert!(!small.add(1_279, floors));
-        assert!(small.add(1, floors));
+        assert!(!small.add(1_279 * 1_024, floors));
+        assert!(small.add(1_024, floors));
         let volume = Volume::begin(small, Timestamp::from_secs(1_000_000), floors);
         assert_eq!(volume.scales[0].count(0), 1_280);
         assert!((volume.scales[0].mean_peak() - 1_280.0).abs() < 1.0);

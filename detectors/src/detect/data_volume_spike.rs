@@ -12,7 +12,7 @@ use crate::calendar::DAY;
 use crate::habit::{Judgement, VOLUME_WIDTHS};
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::settings::DetectorSettings;
-use crate::token::{Maturity, Token};
+use crate::token::{Fact, Maturity, Token};
 use crate::volume::Volume;
 use crate::wording;
 
@@ -27,15 +27,13 @@ pub(crate) fn observe(
 ) -> Option<Hit> {
     let bytes = event.http.bytes_out?;
     let newest = token.newest;
-    let kib = token.small_volume.kib(bytes);
-    if kib == 0 {
-        return None;
-    }
+    // A habit of megabytes does not mind the rounding.
+    let kib = u32::try_from((bytes + 512) / 1_024).unwrap_or(u32::MAX);
     let mut counted = false;
     if token.parts.volume().is_none() {
         let floors = settings.volume_floors();
         let same_day = event.ts.as_secs().div_euclid(DAY) == newest.as_secs().div_euclid(DAY);
-        if !same_day || !token.small_volume.add(kib, floors) {
+        if !same_day || !token.small_volume.add(bytes, floors) {
             return None;
         }
         token
@@ -78,7 +76,7 @@ pub(crate) fn heat(token: &Token, index: u8) -> Option<u32> {
 
 fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
     let maturity = token.maturity(settings);
-    let days = f64::from(token.days);
+    let days = token.days();
     let Some(volume) = token.parts.volume_mut() else {
         return;
     };
@@ -94,7 +92,7 @@ fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
 
 fn judge(token: &mut Token, index: usize, age: i64, settings: &DetectorSettings) -> Option<Hit> {
     let maturity = token.maturity(settings);
-    let days = f64::from(token.days);
+    let days = token.days();
     let volume = token.parts.volume_mut()?;
     let basis = volume.basis(index, days);
     let scale = &mut volume.scales[index];
@@ -107,7 +105,7 @@ fn judge(token: &mut Token, index: usize, age: i64, settings: &DetectorSettings)
     let is_finding = maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding;
     if is_finding {
         scale.arm(count.saturating_mul(2));
-        token.marks.spiked_today = true;
+        token.marks.set(Fact::SpikedToday, true);
     } else {
         scale.arm(count.saturating_add((count / 4).max(1)));
     }

@@ -45,7 +45,7 @@ pub(crate) fn observe(
         token.scope.steps.take(object, number);
     }
     begin_if_busy(token, settings);
-    let distinct = token.scope.distinct_mut()?;
+    let distinct = token.parts.distinct_mut()?;
     distinct.count_call();
     let failing = matches!(event.outcome, Outcome::NotFound) || event.http.status == Some(403);
     let failing = failing
@@ -72,16 +72,16 @@ pub(crate) fn observe(
 pub(crate) fn heat(token: &Token, event: &AccessEvent<'_>, stream: Stream) -> Option<u32> {
     match stream {
         Stream::Endpoints => token
-            .scope
+            .parts
             .distinct()
             .map(|distinct| distinct.count(Counted::Endpoints)),
         Stream::Objects => token
-            .scope
+            .parts
             .distinct()
             .map(|distinct| distinct.count(Counted::Objects)),
         Stream::Actions => {
             discovery_of(&event.http)?;
-            token.scope.sweep().map(|sweep| sweep.breadth().0)
+            token.parts.sweep().map(|sweep| sweep.breadth().0)
         }
         _ => None,
     }
@@ -89,7 +89,7 @@ pub(crate) fn heat(token: &Token, event: &AccessEvent<'_>, stream: Stream) -> Op
 
 /// Begins to count once the token is busy, or walks.
 fn begin_if_busy(token: &mut Token, settings: &DetectorSettings) {
-    if token.scope.distinct().is_some() {
+    if token.parts.distinct().is_some() {
         return;
     }
     let walks = token.scope.steps.seen() >= FIRST_STEPS
@@ -97,7 +97,7 @@ fn begin_if_busy(token: &mut Token, settings: &DetectorSettings) {
     let (calls, peak) = calls_of_hour(token);
     if calls >= BUSY_CALLS || walks {
         let distinct = Distinct::begin(token.newest, peak.min(f64::from(BUSY_CALLS)));
-        token.scope.begin_distinct(distinct);
+        token.parts.begin_distinct(distinct);
     }
 }
 
@@ -124,6 +124,6 @@ fn observe_action(
     }
     let discovery = discovery_of(&event.http)?;
     let refused = event.outcome == Outcome::Denied;
-    token.scope.sweep_mut().note(discovery, refused, event.ts);
+    token.parts.sweep_mut().note(discovery, refused, event.ts);
     judging::sweep(token, settings)
 }

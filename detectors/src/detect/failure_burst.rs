@@ -104,7 +104,7 @@ fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
 
 fn arm(token: &mut Token, kind: FailureKind, index: usize, settings: &DetectorSettings) {
     let maturity = token.maturity(settings);
-    let days = f64::from(token.days);
+    let days = token.days();
     let Some(failures) = token.parts.failures_mut(kind) else {
         return;
     };
@@ -180,7 +180,7 @@ fn judge(
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     let maturity = token.maturity(settings);
-    let days = f64::from(token.days);
+    let days = token.days();
     let failures = token.parts.failures_mut(kind)?;
     let window = window(failures, index, age, days, settings);
     let count = window.judgement.count;

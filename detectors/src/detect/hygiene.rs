@@ -7,7 +7,7 @@ use tokenwatch_model::{AccessEvent, Detector, EventFlag, Evidence, Severity};
 
 use crate::commons::Popularity;
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
-use crate::token::Token;
+use crate::token::{Fact, Token};
 
 /// Weight: it is a risk, and says little about who uses the token.
 const HYGIENE_DB: f64 = 5.0;
@@ -28,14 +28,18 @@ pub(crate) fn observe(
     if !event.flags.contains(flag) {
         return None;
     }
-    let bit = 1 << flag as u8;
-    if token.marks.told_flags & bit != 0 {
+    let (told, had) = match flag {
+        EventFlag::TokenInUrl => (Fact::ToldTokenInUrl, Fact::HadTokenInUrl),
+        EventFlag::InsecureTransport => (Fact::ToldInsecureTransport, Fact::HadInsecureTransport),
+        EventFlag::Scrubbed => return None,
+    };
+    if token.marks.is(told) {
         return None;
     }
-    token.marks.told_flags |= bit;
+    token.marks.set(told, true);
     let feature = 0x0f1a_6000 + flag as u64;
-    if token.marks.had_flags & bit == 0 {
-        token.marks.had_flags |= bit;
+    if !token.marks.is(had) {
+        token.marks.set(had, true);
         popularity.takes_up(feature, event.ts);
     }
     let (with, all) = (

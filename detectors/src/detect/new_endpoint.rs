@@ -40,7 +40,7 @@ pub(crate) fn observe(
     // What does not exist is no endpoint: whoever tries names must not fill the memory with them.
     let exists = !matches!(event.outcome, Outcome::NotFound | Outcome::ClientError);
     let day = u16::try_from(day_of(event.ts).max(0)).unwrap_or(u16::MAX);
-    let is_new = exists && token.scope.visit(endpoint.hash, day);
+    let is_new = exists && token.scope.visit(&mut token.parts, endpoint.hash, day);
     if is_new {
         if event.ts.as_secs() - token.first_seen().as_secs() >= DAY {
             token.scope.mark_novel();
@@ -113,12 +113,12 @@ pub(crate) fn judge(
     if peers.age_hours.is_none_or(|hours| hours < RELEASE_HOURS) {
         return None;
     }
-    let own_db = token.scope.surprise_db(f64::from(token.days));
+    let own_db = token.scope.surprise_db(token.days());
     let evidence_db = peers.surprise_db().min(own_db).min(MOST_DB);
     if evidence_db < settings.new_endpoint.signal_db {
         return None;
     }
-    let known = token.scope.endpoint_count();
+    let known = token.scope.endpoint_count(&token.parts);
     let call = route_template::text_of(&event.http, &commons.words, hour_of(event.ts));
     Some(Hit {
         tier: Tier::Signal,

@@ -50,7 +50,7 @@ pub(crate) fn observe(
         return None;
     }
     let secrets = (privilege.grade == Grade::Burst).then(|| {
-        let sweep = token.scope.sweep_mut();
+        let sweep = token.parts.sweep_mut();
         sweep.note_secret(event.ts)
     });
     let peers = Peers::of(&called.endpoint, commons, event.ts);
@@ -58,7 +58,7 @@ pub(crate) fn observe(
         privilege,
         maturity: token.maturity(settings),
         classes: token.scope.privileges.unusual_today(),
-        settled: token.scope.surprise_db(f64::from(token.days)) >= SETTLED_DB,
+        settled: token.scope.surprise_db(token.days()) >= SETTLED_DB,
         succeeded: event.outcome == Outcome::Ok,
         regular: peers.tokens >= REGULAR_TOKENS && peers.share >= REGULAR_SHARE,
         secrets,
@@ -84,7 +84,7 @@ pub(crate) fn observe(
 /// Weight of the call: by the peers that do it, or by the token's own habit where none does.
 fn weigh(facts: &Facts, peers: &Peers, token: &Token) -> f64 {
     let own_db = if peers.tokens == 0 && facts.maturity > Maturity::New {
-        token.scope.surprise_db(f64::from(token.days))
+        token.scope.surprise_db(token.days())
     } else {
         0.0
     };

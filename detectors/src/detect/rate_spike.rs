@@ -13,7 +13,7 @@ use crate::commons::Caps;
 use crate::habit::{Basis, Judgement, RATE_WIDTHS, Scale, ScaleSpec};
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::settings::DetectorSettings;
-use crate::token::{Maturity, Token};
+use crate::token::{Fact, Maturity, Token};
 use crate::wording;
 
 /// Evidence of a habit that is not a week old.
@@ -146,7 +146,7 @@ fn judge(
     let is_finding = maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding;
     let verdict = if is_finding {
         scale.arm(count.saturating_mul(2));
-        token.marks.spiked_today = true;
+        token.marks.set(Fact::SpikedToday, true);
         Verdict::Finding
     } else {
         scale.arm(next_look(scale, index, &basis, count, maturity, settings));

@@ -4,7 +4,7 @@
 //! own days: `S = max(0, S + z - 0.5)`, told at 12 (Page 1954; by Siegmund's approximation one false alarm in about a
 //! million days). Catches slow poisoning and low-and-slow growth within days to weeks. Misses growth below half a spread
 //! a day. Its main false positive is a service that grows; hence it is evidence, and never a finding of its own.
-//! Bytes per token: 4, of those with a rate habit.
+//! Bytes per token: 2, of those with a rate habit.
 
 use tokenwatch_model::{AccessEvent, Detector, Evidence, Severity};
 
@@ -16,7 +16,7 @@ use crate::token::Token;
 /// Weight.
 const DRIFT_DB: f64 = 12.0;
 /// The sum at which it is told.
-pub(crate) const ALARM: f32 = 12.0;
+const ALARM: f64 = 12.0;
 /// What a day may lie above without adding to the sum, in spreads.
 pub(crate) const ALLOWANCE: f64 = 0.5;
 /// Fewer calls a day than this do not matter.
@@ -29,10 +29,10 @@ pub(crate) fn observe(
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     let rate = token.rate.as_mut()?;
-    if rate.drift < ALARM {
+    if rate.drift.value() < ALARM {
         return None;
     }
-    let sum = std::mem::replace(&mut rate.drift, 0.0);
+    let sum = std::mem::take(&mut rate.drift).value();
     let yesterday = token.day.count(1);
     if yesterday < LEAST_CALLS || token.active_days < settings.mature_days {
         return None;

@@ -50,7 +50,7 @@ pub(super) fn walk(token: &mut Token, objects: u32, settings: &DetectorSettings)
     let before = token
         .calls
         .saturating_sub(hour.saturating_add(UNCOUNTED_CALLS));
-    let distinct = token.scope.distinct_mut()?;
+    let distinct = token.parts.distinct_mut()?;
     if !distinct.tell(objects) {
         return None;
     }
@@ -120,7 +120,7 @@ pub(super) fn failing_paths(
         .all_failures()
         .map(|failures| failures.usual_share());
     let usual = usual.fold(0.0, f64::max);
-    let distinct = token.scope.distinct_mut()?;
+    let distinct = token.parts.distinct_mut()?;
     let share = distinct.failed_share();
     if share < config.failing_share || share < FAILING_RATIO * usual || !distinct.tell(paths) {
         return None;
@@ -177,10 +177,10 @@ pub(super) fn habit(
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     let maturity = token.maturity(settings);
-    let days = f64::from(token.days);
+    let days = token.days();
     let spec = &settings.enumeration_scales[counted as usize];
     let (calls, peak_calls) = super::calls_of_hour(token);
-    let distinct = token.scope.distinct_mut()?;
+    let distinct = token.parts.distinct_mut()?;
     let basis = distinct.basis(counted, days);
     let scale = &mut distinct.scales[counted as usize];
     if scale.is_stale() {
@@ -254,8 +254,8 @@ fn habit_story(token: &Token, counted: Counted, judgement: &Judgement) -> Story 
 pub(super) fn sweep(token: &mut Token, settings: &DetectorSettings) -> Option<Hit> {
     let config = &settings.enumeration;
     let maturity = token.maturity(settings);
-    let own_db = token.scope.surprise_db(f64::from(token.days));
-    let sweep = token.scope.sweep_mut();
+    let own_db = token.scope.surprise_db(token.days());
+    let sweep = token.parts.sweep_mut();
     let (actions, services) = sweep.breadth();
     if actions < config.sweep_actions || services < config.sweep_services {
         return None;
