@@ -45,6 +45,14 @@ struct Output<'o, 'a> {
     is_full: bool,
 }
 
+/// How much an output held.
+#[derive(Clone, Copy)]
+struct Mark {
+    events: usize,
+    rejects: usize,
+    index: u32,
+}
+
 impl Decoder {
     /// A decoder that makes token ids with `key` and places with `geo`.
     pub fn new(settings: DecoderSettings, key: TokenKey, geo: Geo, metrics: IngestMetrics) -> Self {
@@ -108,40 +116,25 @@ impl Decoder {
         document: &'a [u8],
         output: &mut Output<'_, 'a>,
     ) -> Result<(), RejectReason> {
-        let settings = &self.enricher.settings;
         let text = std::str::from_utf8(document).map_err(|_| RejectReason::NotUtf8)?;
-        let format = self.format_of(text)?;
-        let (events, rejects, index) = (output.events.len(), output.rejects.len(), output.index);
-        let result = format::read(
-            format,
-            text,
-            settings,
-            &mut Borrowing {
+        self.decode_as_recognised(text, output, |output, format| {
+            let settings = &self.enricher.settings;
+            let mark = output.mark();
+            let mut sink = Borrowing {
                 output,
                 document,
                 format,
-            },
-        );
-        let repaired = match result {
-            Err(RejectReason::InvalidJson) => format::repaired(format, text),
-            result => return result,
-        };
-        let Some(repaired) = repaired else {
-            return result;
-        };
-        output.events.truncate(events);
-        output.rejects.truncate(rejects);
-        output.index = index;
-        format::read(
-            format,
-            &repaired,
-            settings,
-            &mut Owning {
-                output,
-                document,
-                format,
-            },
-        )
+            };
+            match format::read(format, text, settings, &mut sink) {
+                Err(RejectReason::InvalidJson) => {}
+                result => return result,
+            }
+            let Some(repaired) = format::repaired(format, text) else {
+                return Err(RejectReason::InvalidJson);
+            };
+            output.return_to(mark);
+            self.read_copy(&repaired, document, format, output)
+        })
     }
 
     /// Decodes a text that was taken out of an envelope and does not outlive this.
@@ -150,17 +143,62 @@ impl Decoder {
         text: &str,
         output: &mut Output<'_, 'a>,
     ) -> Result<(), RejectReason> {
-        let format = self.format_of(text)?;
-        format::read(
+        self.decode_as_recognised(text, output, |output, format| {
+            let mark = output.mark();
+            match self.read_copy(text, text.as_bytes(), format, output) {
+                Err(RejectReason::InvalidJson) => {}
+                result => return result,
+            }
+            let Some(repaired) = format::repaired(format, text) else {
+                return Err(RejectReason::InvalidJson);
+            };
+            output.return_to(mark);
+            self.read_copy(&repaired, text.as_bytes(), format, output)
+        })
+    }
+
+    /// Reads a text that does not outlive this.
+    fn read_copy<'a>(
+        &'a self,
+        text: &str,
+        document: &[u8],
+        format: Format,
+        output: &mut Output<'_, 'a>,
+    ) -> Result<(), RejectReason> {
+        let mut sink = Owning {
+            output,
+            document,
             format,
-            text,
-            &self.enricher.settings,
-            &mut Owning {
-                output,
-                document: text.as_bytes(),
-                format,
-            },
-        )
+        };
+        format::read(format, text, &self.enricher.settings, &mut sink)
+    }
+
+    /// Reads a text in its format. Where that is recognised and gives no event, the other formats whose keys are there have
+    /// their turn: clients choose the keys of some objects, and must not hide a record by the keys of another gateway.
+    fn decode_as_recognised<'a>(
+        &self,
+        text: &str,
+        output: &mut Output<'_, 'a>,
+        read: impl Fn(&mut Output<'_, 'a>, Format) -> Result<(), RejectReason>,
+    ) -> Result<(), RejectReason> {
+        let format = self.format_of(text)?;
+        let mark = output.mark();
+        let result = read(output, format);
+        let is_certain = self.enricher.settings.format.format().is_some();
+        if is_certain || result.is_err() || output.events.len() > mark.events {
+            return result;
+        }
+        let (rejects, index) = (output.rejects.split_off(mark.rejects), output.index);
+        for other in self.recogniser.others(text, format) {
+            output.return_to(mark);
+            if read(output, other).is_ok() && output.events.len() > mark.events {
+                return Ok(());
+            }
+        }
+        output.return_to(mark);
+        output.rejects.extend(rejects);
+        output.index = index;
+        Ok(())
     }
 
     /// The format of a document that can be read.
@@ -189,13 +227,27 @@ impl<'a> Output<'_, 'a> {
         document: &[u8],
         decode: impl FnOnce(&mut Self) -> Result<(), RejectReason>,
     ) {
-        let before = (self.events.len(), self.rejects.len(), self.index);
+        let mark = self.mark();
         if let Err(reason) = decode(self) {
-            self.events.truncate(before.0);
-            self.rejects.truncate(before.1);
-            self.index = before.2;
+            self.return_to(mark);
             self.reject(reason, document);
         }
+    }
+
+    /// What there is now.
+    fn mark(&self) -> Mark {
+        Mark {
+            events: self.events.len(),
+            rejects: self.rejects.len(),
+            index: self.index,
+        }
+    }
+
+    /// Drops what came since.
+    fn return_to(&mut self, mark: Mark) {
+        self.events.truncate(mark.events);
+        self.rejects.truncate(mark.rejects);
+        self.index = mark.index;
     }
 
     /// The index of one more event, unless the record has too many.

@@ -83,6 +83,28 @@ impl Recogniser {
         }
     }
 
+    /// The other formats whose keys are in `document` too. A client chooses the keys of some objects (tags of a resource,
+    /// labels, parameters of a query), and then the first format is not the right one.
+    pub(crate) fn others(&self, document: &str, first: Format) -> impl Iterator<Item = Format> {
+        let bytes = document.as_bytes();
+        let has = |key: &Finder<'_>| key.find(bytes).is_some();
+        let is_json = document.starts_with(['{', '[']);
+        let own = [
+            (Format::Caddy, has(&self.caddy)),
+            (Format::Cloudtrail, self.cloudtrail.iter().all(has)),
+            (Format::Envoy, has(&self.envoy)),
+            (Format::Nginx, self.nginx.iter().any(has)),
+        ];
+        let cloud = self
+            .cloud
+            .iter()
+            .map(move |keys| (keys.format, keys.are_in(bytes)));
+        own.into_iter()
+            .chain(cloud)
+            .filter(move |(format, is_there)| is_json && *is_there && *format != first)
+            .map(|(format, _)| format)
+    }
+
     fn recognise_json(&self, bytes: &[u8]) -> Option<Format> {
         let has = |key: &Finder<'_>| key.find(bytes).is_some();
         if self.kong.iter().all(has) {

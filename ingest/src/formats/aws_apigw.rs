@@ -179,18 +179,20 @@ fn fold<'f>(key: &str, folded: &'f mut [u8; KEY_MAX_BYTES]) -> &'f [u8] {
 fn claim(name: &[u8]) -> Option<&'static str> {
     let name = name.strip_prefix(b"authorizer").unwrap_or(name);
     let name = name.strip_prefix(b"jwt").unwrap_or(name);
-    let name = name
-        .strip_prefix(b"claims")
-        .or_else(|| name.strip_prefix(b"claim"))?;
-    Some(match name {
-        b"iss" => "iss",
-        b"sub" => "sub",
-        b"clientid" => "client_id",
-        b"azp" => "azp",
-        b"jti" => "jti",
-        b"scope" | b"scp" | b"scopes" => "scope",
-        _ => return None,
-    })
+    let name = name.strip_prefix(b"claim")?;
+    let known = |name: &[u8]| {
+        Some(match name {
+            b"iss" => "iss",
+            b"sub" => "sub",
+            b"clientid" => "client_id",
+            b"azp" => "azp",
+            b"jti" => "jti",
+            b"scope" | b"scp" | b"scopes" => "scope",
+            _ => return None,
+        })
+    };
+    // `claimSub` begins like `claims`.
+    known(name).or_else(|| known(name.strip_prefix(b"s")?))
 }
 
 /// `GET /orders/{id}` of HTTP APIs; a WebSocket API's is a name.

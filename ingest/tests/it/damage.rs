@@ -128,6 +128,32 @@ fn every_kind_of_damage_has_its_reason() {
 }
 
 #[test]
+fn no_client_hides_a_record_behind_the_keys_of_another_gateway() {
+    let hidden = [
+        // Tags of a resource, labels of an object, a user agent.
+        (
+            "cloudtrail",
+            r#"{"eventSource":"ec2.amazonaws.com","eventName":"CreateTags","eventTime":"2025-11-22T06:40:00Z","requestParameters":{"started_at":"1","latencies":"2"}}"#,
+        ),
+        (
+            "k8s-audit",
+            r#"{"auditID":"a","stage":"ResponseComplete","requestURI":"/api","verb":"create","requestReceivedTimestamp":"2025-11-22T06:40:00Z","requestObject":{"labels":{"eventSource":"x","eventName":"y","response_flags":"z"}}}"#,
+        ),
+        (
+            "nginx",
+            r#"{"remote_addr":"203.0.113.7","time_iso8601":"2025-11-22T06:40:00Z","status":200,"http_user_agent":"http.log.x"}"#,
+        ),
+    ];
+    let decoder = decoder(&DecoderConfig::default());
+    for (format, record) in hidden {
+        let (events, rejects) = decode(&decoder, 0, record.as_bytes());
+        assert_eq!((events.len(), rejects.len()), (1, 0), "{record}");
+        assert_eq!(events[0].format.name(), format);
+        assert_eq!(events[0].origin.index, 0);
+    }
+}
+
+#[test]
 fn good_records_around_damaged_ones_all_arrive() {
     let good = lines()
         .into_iter()
