@@ -1,7 +1,7 @@
 //! Examples of calls that do not depend on the order of events: of each kind, the ten texts that were seen first.
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::AccessEvent;
+use tokenwatch_model::{AccessEvent, CountryCode};
 
 use crate::samples::{MAX_SAMPLES, Samples, call, shortened};
 
@@ -15,23 +15,44 @@ pub(crate) struct Earliest {
     request_ids: Vec<(i64, String)>,
 }
 
-impl Earliest {
-    /// Adds what `event` has.
-    pub(crate) fn note(&mut self, event: &AccessEvent<'_>) {
-        let at = event.ts.as_micros();
+/// What one call is an example of, made once for all its keys.
+pub(crate) struct Example<'e> {
+    at: i64,
+    source_ip: Option<String>,
+    country: Option<&'e str>,
+    route: String,
+    user_agent: Option<&'e str>,
+    request_id: Option<&'e str>,
+}
+
+impl<'e> Example<'e> {
+    /// The example that `event` is.
+    pub(crate) fn of(event: &'e AccessEvent<'_>) -> Self {
         let client = &event.client;
-        if let Some(ip) = client.ip {
-            add(&mut self.source_ips, at, || ip.to_canonical().to_string());
+        Self {
+            at: event.ts.as_micros(),
+            source_ip: client.ip.map(|ip| ip.to_canonical().to_string()),
+            country: client.country.as_ref().map(CountryCode::as_str),
+            route: call(event),
+            user_agent: client.user_agent.as_deref().map(shortened),
+            request_id: event.request_id.as_deref().map(shortened),
         }
-        if let Some(country) = &client.country {
-            add(&mut self.countries, at, || country.as_str().to_owned());
-        }
-        add(&mut self.routes, at, || call(event));
-        if let Some(agent) = &client.user_agent {
-            add(&mut self.user_agents, at, || shortened(agent).to_owned());
-        }
-        if let Some(id) = &event.request_id {
-            add(&mut self.request_ids, at, || shortened(id).to_owned());
+    }
+}
+
+impl Earliest {
+    /// Adds an example.
+    pub(crate) fn note(&mut self, example: &Example<'_>) {
+        for (list, text) in [
+            (&mut self.source_ips, example.source_ip.as_deref()),
+            (&mut self.countries, example.country),
+            (&mut self.routes, Some(example.route.as_str())),
+            (&mut self.user_agents, example.user_agent),
+            (&mut self.request_ids, example.request_id),
+        ] {
+            if let Some(text) = text {
+                add(list, example.at, text);
+            }
         }
     }
 
@@ -45,7 +66,7 @@ impl Earliest {
             (&mut self.request_ids, &other.request_ids),
         ] {
             for (at, text) in theirs {
-                add(mine, *at, || text.clone());
+                add(mine, *at, text);
             }
         }
     }
@@ -80,12 +101,11 @@ impl Earliest {
     }
 }
 
-/// Adds a text seen at `at`; the text is only made if it may be kept.
-fn add(list: &mut Vec<(i64, String)>, at: i64, text: impl FnOnce() -> String) {
+/// Adds a text seen at `at`.
+fn add(list: &mut Vec<(i64, String)>, at: i64, text: &str) {
     if list.len() == MAX_SAMPLES && list.last().is_some_and(|(last, _)| at > *last) {
         return;
     }
-    let text = text();
     match list.iter().position(|(_, known)| *known == text) {
         Some(known) if list[known].0 <= at => return,
         Some(known) => {
@@ -93,7 +113,7 @@ fn add(list: &mut Vec<(i64, String)>, at: i64, text: impl FnOnce() -> String) {
         }
         None => {}
     }
-    let entry = (at, text);
+    let entry = (at, text.to_owned());
     let place = list.partition_point(|other| *other < entry);
     list.insert(place, entry);
     list.truncate(MAX_SAMPLES);
@@ -111,7 +131,7 @@ mod tests {
             let list = |seen: &[(i64, u8)]| {
                 let mut list = Vec::new();
                 for (at, text) in seen {
-                    add(&mut list, *at, || text.to_string());
+                    add(&mut list, *at, &text.to_string());
                 }
                 list
             };

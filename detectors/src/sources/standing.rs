@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{AccessEvent, Outcome, Timestamp};
 
-use super::key::network_of;
 use crate::calendar::HOUR;
 
 /// The networks that a token was last accepted from, as 16-bit hashes, the newest first; 0 is none. 4 bytes.
@@ -62,9 +61,14 @@ impl Homes {
 }
 
 fn tag(ip: Option<IpAddr>) -> u16 {
+    // Multiplied by 2^64 over the golden ratio, which spreads neighbouring networks (Knuth 6.4).
+    let spread = |bits: u64| (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16;
     // Calls without an address share a network of their own; no network has the tag 0.
-    ip.map_or(1, |ip| (crate::hash_ip(network_of(ip)) >> 48) as u16)
-        .max(1)
+    match ip.map(|ip| ip.to_canonical()) {
+        Some(IpAddr::V4(ip)) => spread(u64::from(ip.to_bits() >> 8)).max(1),
+        Some(IpAddr::V6(ip)) => spread((ip.to_bits() >> 80) as u64).max(1),
+        None => 1,
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::AccessEvent;
 
-use super::earliest::Earliest;
+use super::earliest::{Earliest, Example};
 use super::key::{Keys, Level, SourceKey, name_of};
 use super::standing::Standing;
 use super::tally::Tally;
@@ -51,6 +51,7 @@ impl Window {
     /// Counts a refused call that may be a try.
     pub(crate) fn note_try(&mut self, event: &AccessEvent<'_>, standing: Standing) {
         let keys = Keys::of(event);
+        let example = Example::of(event);
         for key in keys.iter() {
             // Calls without any credential are everyday life on a route, and in a large network.
             if standing == Standing::Anonymous && key.level() > Level::Prefix {
@@ -59,6 +60,7 @@ impl Window {
             let level = key.level() as usize;
             if let Some(cell) = self.tries[level].cell(key, LIMITS[level]) {
                 cell.note_try(key, keys, event, standing);
+                cell.earliest.note(&example);
             }
         }
     }
@@ -164,7 +166,6 @@ impl Cell {
         standing: Standing,
     ) {
         self.tally.note(event, standing);
-        self.earliest.note(event);
         let at = event.ts.as_micros();
         if self.origin.as_ref().is_none_or(|(first, ..)| at <= *first) {
             let origin = (at, keys, name_of(key, event));
