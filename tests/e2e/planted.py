@@ -228,8 +228,131 @@ def mapped(plant, at, number):
     return json.dumps({"when": int(at * 1_000), "call": call, "headers": headers, "who": who, "lastError": plant.raw("error", "bad key {}"), "from": plant.referer()})
 
 
+def aws_apigw(plant, at, number):
+    line = {
+        "requestId": plant.raw("names", clean=f"req-{number}"),
+        "requestTimeEpoch": str(int(at * 1_000)),
+        "ip": "81.2.69.24",
+        "httpMethod": "GET",
+        "resourcePath": plant.raw("names", clean="/v1/orders/{id}"),
+        "path": plant.uri(number),
+        "domainName": plant.raw("names", clean="api.example.com"),
+        "status": "403",
+        "userAgent": plant.agent(),
+        "apiKey": plant.raw("key", clean="-"),
+        "authorization": plant.authorization() or "-",
+        "cookie": plant.cookie(),
+        "principalId": plant.raw("names", clean="acme"),
+        "referer": plant.referer(),
+        "errorMessage": plant.raw("error", "bad key {}", "-"),
+    }
+    return json.dumps(line)
+
+
+def aws_alb(plant, at, number):
+    url = f"https://api.example.com:443{plant.uri(number)}"
+    times = "0.001 0.002 0.000"
+    tail = f'ECDHE TLSv1.2 arn:tg "Root=1-{number}" "-" "-" 1 {iso(at)} "forward" "{plant.referer()}" "-"'
+    return f'https {iso(at)} app/lb/50dc 81.2.69.24:2817 10.0.0.1:80 {times} 403 403 412 18 "GET {url} HTTP/1.1" "{plant.agent()}" {tail}'
+
+
+def gcp(plant, at, number):
+    endpoints = {
+        "api_key": plant.raw("key"),
+        "api_method": plant.raw("names", clean="1.orders.List"),
+        "api_name": plant.raw("names", clean="orders.example.com"),
+        "http_method": "GET",
+        "http_response_code": 403,
+        "url": plant.uri(number),
+        "log_message": plant.raw("error", "bad key {}"),
+    }
+    request = {"userAgent": plant.agent(), "referer": plant.referer(), "remoteIp": "81.2.69.24"}
+    return json.dumps({"insertId": f"i-{number}", "logName": "projects/p/logs/endpoints_log", "jsonPayload": endpoints, "httpRequest": request, "timestamp": iso(at)})
+
+
+def azure_apim(plant, at, number):
+    headers = {
+        "User-Agent": plant.agent(),
+        "Authorization": plant.authorization(),
+        "Ocp-Apim-Subscription-Key": plant.raw("key"),
+        "X-Debug": plant.raw("header"),
+        "Cookie": plant.cookie(),
+        "Referer": plant.referer(),
+    }
+    call = {
+        "method": "GET",
+        "url": "https://apim.example.net" + plant.uri(number),
+        "responseCode": 403,
+        "apiId": "orders",
+        "operationId": plant.raw("names", clean="ListOrders"),
+        "userId": plant.raw("names", clean="1"),
+        "apimSubscriptionId": plant.raw("names"),
+        "requestHeaders": headers,
+        "lastError": {"message": plant.raw("error", "bad key {}")},
+    }
+    record = {"time": iso(at), "category": "GatewayLogs", "callerIpAddress": "81.2.69.24", "correlationId": f"c-{number}", "properties": call}
+    return json.dumps({"records": [record]})
+
+
+def cloudflare(plant, at, number):
+    line = {
+        "EdgeStartTimestamp": int(at * 1_000) * 1_000_000,
+        "EdgeResponseStatus": 403,
+        "RayID": plant.raw("names", clean=f"ray-{number}"),
+        "ClientIP": "81.2.69.24",
+        "ClientRequestMethod": "GET",
+        "ClientRequestHost": plant.raw("names", clean="api.example.com"),
+        "ClientRequestURI": plant.uri(number),
+        "ClientRequestUserAgent": plant.agent(),
+        "ClientRequestReferer": plant.referer(),
+        "RequestHeaders": {"authorization": plant.authorization(), "x-api-key": plant.raw("key"), "x-debug": plant.raw("header")},
+        "Cookies": {"session": plant.raw("cookie"), "theme": "dark"},
+        "WAFRuleMessage": plant.raw("error", "bad key {}"),
+    }
+    return json.dumps(line)
+
+
+def k8s_audit(plant, at, number):
+    line = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "auditID": f"a-{number}",
+        "stage": "ResponseComplete",
+        "requestURI": plant.uri(number),
+        "verb": "get",
+        "user": {"username": "system:serviceaccount:default:builder"},
+        "sourceIPs": ["81.2.69.24"],
+        "userAgent": plant.agent() if plant.secret.is_shaped or "named_query" in plant.places else "kubectl",
+        "responseStatus": {"code": 403, "message": plant.raw("error", "bad key {}")},
+        "requestReceivedTimestamp": iso(at),
+        "requestObject": {"data": {"password": plant.raw("error")}},
+    }
+    return json.dumps(line)
+
+
+def cloudtrail(plant, at, number):
+    """It has no place for a credential, so a secret that does not look like one is only put where nothing is read."""
+    identity = {"type": "IAMUser", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "accountId": "111122223333", "userName": "ci"}
+    line = {
+        "eventTime": iso(at),
+        "eventSource": "iam.amazonaws.com",
+        "eventName": "ChangePassword",
+        "eventID": f"e-{number}",
+        "userIdentity": identity,
+        "sourceIPAddress": "81.2.69.24",
+        "userAgent": plant.agent() if plant.secret.is_shaped else "aws-cli/2.2",
+        "errorCode": "AccessDenied",
+        "errorMessage": plant.raw("error", "bad key {}"),
+        "requestParameters": {"password": plant.raw("query"), "url": plant.uri(number), "from": plant.referer()},
+        "responseElements": {"credentials": {"sessionToken": plant.raw("key"), "secretAccessKey": plant.raw("header")}},
+    }
+    return json.dumps({"Records": [line]})
+
+
 FORMATS = {
     "kong": kong, "nginx": nginx, "combined": combined, "envoy": envoy, "istio": istio, "envoy_text": envoy_text, "caddy": caddy, "mapped": mapped,
+    "aws_apigw": aws_apigw, "aws_alb": aws_alb, "gcp": gcp, "azure_apim": azure_apim, "cloudflare": cloudflare, "k8s_audit": k8s_audit,
+    "cloudtrail": cloudtrail,
 }  # fmt: skip
 
 
