@@ -9,7 +9,7 @@ use crate::hash_text;
 use crate::places::PlaceKey;
 use crate::settings::DetectorSettings;
 use crate::token::Token;
-use crate::whereabouts::{Familiarity, Visit};
+use crate::whereabouts::Visit;
 
 /// A feature is popular if this many tokens have it, and at least a hundredth of all.
 const POPULAR_TOKENS: u32 = 20;
@@ -59,18 +59,21 @@ impl<'e, 'a> Arrival<'e, 'a> {
         settings: &DetectorSettings,
     ) -> Option<Self> {
         let visit = token.whereabouts.visit(event, token.first_seen())?;
-        let mut spread = |is: Familiarity, feature: Option<u64>| match feature {
-            Some(feature) if matches!(is, Familiarity::New | Familiarity::First) => {
+        let mut reach = |takes_up: bool, feature: Option<u64>| match feature {
+            Some(feature) if takes_up => {
                 popularity.takes_up(feature, event.ts);
-                spread_of(popularity, feature, event.ts)
+                reach_of(popularity, feature, event.ts)
             }
             _ => Reach::Rare,
         };
         Some(Self {
             event,
             experience: Experience::of(token, event.ts, settings),
-            network: spread(visit.place_is, visit.place.and_then(network_feature)),
-            client: spread(visit.client_is, visit.client.map(client_feature)),
+            network: reach(
+                visit.takes_up_network,
+                visit.place.and_then(network_feature),
+            ),
+            client: reach(visit.takes_up_client, visit.client.map(client_feature)),
             visit,
         })
     }
@@ -92,7 +95,7 @@ impl Experience {
     }
 }
 
-fn spread_of(popularity: &Popularity, feature: u64, ts: Timestamp) -> Reach {
+fn reach_of(popularity: &Popularity, feature: u64, ts: Timestamp) -> Reach {
     let tokens = popularity.tokens_with(feature, ts);
     if tokens < POPULAR_TOKENS || tokens < popularity.tokens(ts) / POPULAR_PART {
         return Reach::Rare;

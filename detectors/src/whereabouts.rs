@@ -92,12 +92,16 @@ pub(crate) struct Visit {
     pub(crate) new_class: bool,
     /// Surprise of the place under the token's own rate; 0 unless new.
     pub(crate) place_db: f64,
+    /// It is one more token that takes up this network, and not one that takes up any.
+    pub(crate) takes_up_network: bool,
     pub(crate) client: Option<ClientKey>,
     pub(crate) client_is: Familiarity,
     /// To the known client that is most alike.
     pub(crate) difference: Difference,
     /// Surprise of the client under the token's own rate, without itself; 0 unless new or fresh.
     pub(crate) client_db: f64,
+    /// The same for the client's family.
+    pub(crate) takes_up_client: bool,
     pub(crate) succeeded: bool,
     pub(crate) at: Timestamp,
     /// Last successful call before this one, and where; second 0 if none.
@@ -138,10 +142,12 @@ impl Whereabouts {
             new_country: false,
             new_class: false,
             place_db: 0.0,
+            takes_up_network: false,
             client: ClientKey::of(&event.client),
             client_is: Familiarity::Unsaid,
             difference: Difference::None,
             client_db: 0.0,
+            takes_up_client: false,
             succeeded: event.outcome == Outcome::Ok,
             at: event.ts,
             previous_s: self.last_s,
@@ -183,6 +189,7 @@ impl Whereabouts {
         visit.class = NetworkClass::of(&event.client);
         if self.newest_day() == 0 {
             visit.place_is = Familiarity::First;
+            visit.takes_up_network = true;
         } else {
             self.meet_place(visit, key, age_days);
         }
@@ -212,7 +219,8 @@ impl Whereabouts {
             (self.networks, NETWORK)
         };
         visit.place_db = rate.surprise_db(weight, age_days);
-        if begun < COUNTED_PER_DAY && age_days >= 1.0 {
+        visit.takes_up_network = begun < COUNTED_PER_DAY;
+        if visit.takes_up_network && age_days >= 1.0 {
             self.networks.add();
             if visit.new_country {
                 self.countries.add();
@@ -231,6 +239,7 @@ impl Whereabouts {
             .min_by_key(|known| (key.difference(known.key), known.key));
         let Some(nearest) = nearest else {
             visit.client_is = Familiarity::First;
+            visit.takes_up_client = true;
             self.clients[0] = Known::new(key, today);
             return;
         };
@@ -247,7 +256,8 @@ impl Whereabouts {
         visit.client_db = self.families.surprise_db(CLIENT, age_days);
         let met_today = |known: &&Known<ClientKey>| known.first_day == today;
         let begun = self.all_clients().filter(met_today).count();
-        if visit.difference == Difference::Family && begun < COUNTED_PER_DAY && age_days >= 1.0 {
+        visit.takes_up_client = visit.difference == Difference::Family && begun < COUNTED_PER_DAY;
+        if visit.takes_up_client && age_days >= 1.0 {
             self.families.add();
         }
         let client = Known::new(key, today);
@@ -503,9 +513,16 @@ mod tests {
         for day in 0..10 {
             visit(&mut token, "DE", 3_320, day);
         }
-        for proxy in 0..100 {
-            visit(&mut token, "DE", 64_000 + proxy, 11);
-        }
+        let mut proxies = (0..100).map(|proxy| visit(&mut token, "DE", 64_000 + proxy, 11));
+        assert_eq!(
+            proxies
+                .by_ref()
+                .take(9)
+                .filter(|visit| visit.takes_up_network)
+                .count(),
+            3
+        );
+        assert!(proxies.all(|visit| visit.place_is == Familiarity::New && !visit.takes_up_network));
         assert_eq!(
             visit(&mut token, "DE", 3_320, 11).place_is,
             Familiarity::Known

@@ -12,6 +12,7 @@ use tokenwatch_model::{Detector, Evidence, Severity};
 use crate::arrival::{Arrival, Experience, Reach};
 use crate::clients::{Difference, contradicts_itself, describe};
 use crate::config::DetectorMode;
+use crate::episode::rounded;
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::settings::DetectorSettings;
 use crate::token::Token;
@@ -99,7 +100,7 @@ pub(crate) fn observe(
                 statistic:
                     "probability of a new client on a day, from the token's own rate of new clients"
                         .to_owned(),
-                p_value: Some(libm::exp10(-surprise_db / 10.0)),
+                p_value: Some(libm::exp10(-rounded(surprise_db) / 10.0)),
                 baseline_days: Some(u32::from(days)),
                 usual: Some(match known {
                     1 => "used with one client".to_owned(),

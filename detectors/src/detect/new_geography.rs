@@ -10,6 +10,7 @@ use tokenwatch_model::{Detector, Evidence, Problems, Severity};
 
 use crate::arrival::{Arrival, Experience, Reach};
 use crate::config::DetectorMode;
+use crate::episode::rounded;
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::organisation::NetworkClass;
 use crate::settings::DetectorSettings;
@@ -113,7 +114,7 @@ pub(crate) fn observe(
                 statistic:
                     "probability of a new place on a day, from the token's own rate of new places"
                         .to_owned(),
-                p_value: Some(libm::exp10(-surprise_db / 10.0)),
+                p_value: Some(libm::exp10(-rounded(surprise_db) / 10.0)),
                 baseline_days: Some(u32::from(days)),
                 usual: Some(format!("used from {usual}")),
                 ..Evidence::default()
