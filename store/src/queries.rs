@@ -7,6 +7,7 @@
 mod activity;
 mod band;
 mod breakdown;
+mod circumstances;
 mod deployment;
 mod events;
 mod findings;
@@ -26,6 +27,7 @@ use tokenwatch_model::{Subject, SubjectKind, Timestamp, TokenId};
 
 pub use band::{BandPoint, baseline_band};
 pub use breakdown::{ClientCount, PlaceCount, RouteCount};
+pub use circumstances::Arrivals;
 pub use deployment::DeploymentTotals;
 pub use events::{EventFilter, EventPage};
 pub use findings::{FindingFilter, FindingOrder};
