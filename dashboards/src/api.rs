@@ -42,6 +42,7 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
         .route("/tokens/{id}/routes", get(tokens::routes))
         .route("/tokens/{id}/clients", get(tokens::clients))
         .route("/tokens/{id}/events", get(tokens::events))
+        .route("/tokens/{id}/explain", get(tokens::explain))
         .route_layer(require_session.clone())
         .route("/session", login)
         .route_layer(bound);

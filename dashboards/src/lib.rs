@@ -8,6 +8,7 @@ mod api;
 mod assets;
 mod auth;
 mod config;
+mod explainer;
 mod headers;
 mod limits;
 mod live;
@@ -20,6 +21,7 @@ mod status;
 
 pub use auth::{AccountError, FIRST_ADMIN, Role, create_user, ensure_first_admin, set_password};
 pub use config::{DashboardsConfig, DashboardsSettings, SessionLimits};
+pub use explainer::Explainer;
 pub use live::{LiveEvent, LiveStats};
 pub use metrics::DashboardsMetrics;
 pub use router::router;

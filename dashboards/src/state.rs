@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
 use crate::config::DashboardsSettings;
+use crate::explainer::Explainer;
 use crate::live::LiveEvent;
 use crate::metrics::DashboardsMetrics;
 use crate::status::{PipelineStatus, Readiness};
@@ -34,6 +35,8 @@ pub struct DashboardParts {
     pub pipeline: watch::Receiver<PipelineStatus>,
     /// What live streams tell.
     pub live: broadcast::Sender<LiveEvent>,
+    /// Answers why a token has, or has not, a finding.
+    pub explainer: Explainer,
     /// Ends live streams at shutdown.
     pub shutdown: CancellationToken,
 }
@@ -53,6 +56,7 @@ pub struct Shared {
     pub(crate) readiness: watch::Receiver<Readiness>,
     pub(crate) pipeline: watch::Receiver<PipelineStatus>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
+    pub(crate) explainer: Explainer,
     pub(crate) shutdown: CancellationToken,
     pub(crate) auth: Auth,
     pub(crate) request_turns: Arc<Semaphore>,
@@ -82,6 +86,7 @@ impl DashboardState {
             readiness: parts.readiness,
             pipeline: parts.pipeline,
             live: parts.live,
+            explainer: parts.explainer,
             shutdown: parts.shutdown,
         })))
     }

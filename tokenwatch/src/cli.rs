@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use tokenwatch_ingest::FormatChoice;
+use tokenwatch_model::Timestamp;
 
 /// Tells when an API token is used by someone who should not have it.
 ///
@@ -29,6 +30,10 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     /// Run detection over log files, in the time of the logs; needs no services
     Replay(ReplayArgs),
+    /// Run detection with another configuration over stored events, and tell what the change adds and removes
+    Backtest(BacktestArgs),
+    /// Tell why there was, or was not, a finding about a token
+    Explain(ExplainArgs),
     /// Check a configuration file and tell every problem with its key path and line
     CheckConfig {
         /// The file
@@ -106,7 +111,7 @@ pub(crate) struct ReplayArgs {
     /// Write every signal here, as NDJSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) signals: Option<PathBuf>,
-    /// Write incidents here, as NDJSON
+    /// Write every incident in its final state here, as NDJSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) incidents: Option<PathBuf>,
 }
@@ -123,6 +128,38 @@ pub(crate) struct InputArgs {
     /// Log files, also .gz; standard input if there are none
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// `tokenwatch backtest`.
+#[derive(Debug, Args)]
+pub(crate) struct BacktestArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Compare findings that were detected from this time on (RFC 3339: 2026-11-22T06:40:00Z)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Timestamp,
+    /// And before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Timestamp,
+    /// Let the detectors learn from this much before the range, or from what is stored of it
+    #[arg(long, value_name = "DURATION", default_value = "28d", value_parser = humantime::parse_duration)]
+    pub(crate) warm_up: Duration,
+}
+
+/// `tokenwatch explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// The token: `tok_…`, or what the gateway calls the credential
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: String,
+    /// As of this time (RFC 3339: 2026-11-22T06:40:00Z)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Timestamp,
+    /// Write one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `tokenwatch token …`.

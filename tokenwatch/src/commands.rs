@@ -1,11 +1,14 @@
 //! One file per command; this one says which is which.
 
+mod backtest;
 mod check_config;
 mod completions;
 mod decode;
+mod explain;
 mod input;
 mod migrate;
 mod replay;
+mod stored;
 mod token;
 mod user;
 
@@ -27,6 +30,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => block_on(wiring::run(args))?,
         Command::Decode(args) => quietly(decode::run(&args))?,
         Command::Replay(args) => quietly(replay::run(&args))?,
+        Command::Explain(args) => quietly(block_on(explain::run(args)))?,
+        Command::Backtest(args) => quietly(block_on(backtest::run(args)))?,
         Command::CheckConfig { file } => return Ok(check_config::run(&file)),
         Command::Token(TokenCommand::Id { config }) => token::print_id(config.as_deref())?,
         Command::User(UserCommand::Add { config, name }) => {

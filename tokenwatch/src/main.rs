@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod config;
 mod demo;
+mod explanation;
 mod logging;
 mod pipeline;
 mod secrets;

@@ -11,8 +11,8 @@ use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokenwatch_alerting::{AlertingEvent, AlertingMetrics, Dispatcher};
 use tokenwatch_dashboards::{
-    Component, ComponentState, DashboardParts, DashboardState, DashboardsMetrics, LiveEvent,
-    PipelineStatus,
+    Component, ComponentState, DashboardParts, DashboardState, DashboardsMetrics, Explainer,
+    LiveEvent, PipelineStatus,
 };
 use tokenwatch_detectors::{DetectorSettings, Engine};
 use tokenwatch_ingest::{DeadLetters, Decoder, Geo, IngestMetrics, TokenKey};
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::RunArgs;
 use crate::config::{self, Settings};
+use crate::explanation;
 use crate::pipeline::{
     LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle, decode_all,
 };
@@ -274,9 +275,26 @@ impl Wiring {
             readiness: readiness_seen,
             pipeline,
             live: self.live.clone(),
+            explainer: self.explainer(),
             shutdown: self.stops.http.clone(),
         })?;
         Ok(tokenwatch_dashboards::router(console).merge(sources.push_router()))
+    }
+}
+
+impl Wiring {
+    /// Runs a token's stored events through an engine of its own, beside the pipeline.
+    fn explainer(&self) -> Explainer {
+        let store = self.store.clone();
+        let detectors = Arc::new(self.settings.detectors.clone());
+        Explainer::new(move |token, at| {
+            let (store, detectors) = (store.clone(), Arc::clone(&detectors));
+            async move {
+                let account =
+                    explanation::explain(&store, detectors, token, at, &mut |_, _| {}).await?;
+                Ok(serde_json::to_value(account).expect("an account has texts for keys"))
+            }
+        })
     }
 }
 

@@ -64,6 +64,12 @@ pub(super) struct EventsInput {
     cursor: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExplainInput {
+    at: Option<String>,
+}
+
 #[derive(Serialize)]
 struct TokenPage {
     token: TokenRow,
@@ -205,6 +211,15 @@ pub(super) async fn events(
     let queries = state.store.queries();
     let page = queries.events(&filter, limit, given(asked.cursor.as_ref()));
     Ok(Json(page.await.map_err(page_error)?))
+}
+
+pub(super) async fn explain(
+    State(state): State<DashboardState>,
+    Id(id): Id<TokenId>,
+    Asked(asked): Asked<ExplainInput>,
+) -> Result<impl IntoResponse, ApiError> {
+    let at = one("at", asked.at.as_ref())?.unwrap_or_else(|| state.clock.now());
+    Ok(Json(state.explainer.explain(id, at).await?))
 }
 
 const fn sort_name(order: TokenOrder) -> &'static str {

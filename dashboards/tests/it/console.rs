@@ -14,8 +14,8 @@ use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokenwatch_dashboards::{
-    DashboardParts, DashboardState, DashboardsConfig, DashboardsMetrics, LiveEvent, PipelineStatus,
-    Readiness, ensure_first_admin, router,
+    DashboardParts, DashboardState, DashboardsConfig, DashboardsMetrics, Explainer, LiveEvent,
+    PipelineStatus, Readiness, ensure_first_admin, router,
 };
 use tokenwatch_model::{Clock, SecretSource, Timestamp};
 use tokenwatch_store::testing::TestStore;
@@ -123,6 +123,9 @@ impl Console {
             readiness: readiness_seen,
             pipeline: pipeline_seen,
             live: live.clone(),
+            explainer: Explainer::new(async |token, at: Timestamp| {
+                Ok(json!({"token": {"id": token}, "at": at}))
+            }),
             shutdown: shutdown.clone(),
         })
         .unwrap();

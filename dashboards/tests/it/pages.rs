@@ -237,6 +237,21 @@ async fn a_token_shows_where_how_and_by_whom_it_is_used() {
 }
 
 #[tokio::test]
+async fn an_explanation_is_asked_for_a_token_and_a_time() {
+    let Some(console) = filled().await else {
+        return;
+    };
+    let base = format!("/api/v1/tokens/{BUSY}/explain");
+    let now = console.get_json(&base).await;
+    assert_eq!(now["token"]["id"], BUSY.to_string());
+    assert_eq!(now["at"], ago(0).to_string());
+    let then = console.get_json(&format!("{base}?at={}", ago(60))).await;
+    assert_eq!(then["at"], ago(60).to_string());
+    let wrong = console.get(&format!("{base}?at=yesterday")).await;
+    wrong.assert_problem(http::StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn events_are_searched_in_everything_an_analyst_would_paste() {
     let Some(console) = filled().await else {
         return;

@@ -51,7 +51,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     write_lines(&mut stdout, report.findings())?;
     stdout.flush()?;
     if let Some(out) = &mut incidents {
-        write_lines(out, &report.incidents())?;
+        write_lines(out, report.incidents())?;
         out.flush()?;
     }
     if let Some(out) = &mut signals {

@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backtest;
 mod cli;
+mod explain;
+mod stored;
 mod tidy;

@@ -4,28 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::time::Instant;
 
-use serde::Serialize;
 use tokenwatch_detectors::{Detections, EngineStats};
-use tokenwatch_model::{Finding, FindingId, Severity, Subject, Timestamp};
+use tokenwatch_model::{Finding, FindingId, Incident, Severity};
 
 use super::merge::Counts;
 
-/// Collects the newest revision of every finding.
+/// Collects the newest revision of every finding and incident.
 pub(super) struct Report {
     started: Instant,
     findings: HashMap<FindingId, Finding>,
+    incidents: HashMap<String, Incident>,
     signals: u64,
-}
-
-/// The findings on one subject that belong together.
-#[derive(Debug, Serialize)]
-pub(super) struct Incident {
-    id: String,
-    severity: Severity,
-    subject: Subject,
-    first_event_at: Timestamp,
-    last_event_at: Timestamp,
-    findings: Vec<FindingId>,
 }
 
 impl Report {
@@ -33,6 +22,7 @@ impl Report {
         Self {
             started,
             findings: HashMap::new(),
+            incidents: HashMap::new(),
             signals: 0,
         }
     }
@@ -43,6 +33,9 @@ impl Report {
         for finding in detections.findings {
             self.findings.insert(finding.id, finding);
         }
+        for incident in detections.incidents {
+            self.incidents.insert(incident.id.clone(), incident);
+        }
     }
 
     /// Every finding, in the order in which the detectors decided.
@@ -52,28 +45,10 @@ impl Report {
         findings
     }
 
-    /// The incidents that they make up, the earliest first.
-    pub(super) fn incidents(&self) -> Vec<Incident> {
-        let mut incidents: BTreeMap<&str, Incident> = BTreeMap::new();
-        for finding in self.findings() {
-            let Some(id) = finding.incident_id.as_deref() else {
-                continue;
-            };
-            let incident = incidents.entry(id).or_insert_with(|| Incident {
-                id: id.to_owned(),
-                severity: finding.severity,
-                subject: finding.subject.clone(),
-                first_event_at: finding.first_event_at,
-                last_event_at: finding.last_event_at,
-                findings: Vec::new(),
-            });
-            incident.severity = incident.severity.max(finding.severity);
-            incident.first_event_at = incident.first_event_at.min(finding.first_event_at);
-            incident.last_event_at = incident.last_event_at.max(finding.last_event_at);
-            incident.findings.push(finding.id);
-        }
-        let mut incidents: Vec<Incident> = incidents.into_values().collect();
-        incidents.sort_by(|a, b| (a.first_event_at, &a.id).cmp(&(b.first_event_at, &b.id)));
+    /// Every incident, in the order in which their first findings were decided.
+    pub(super) fn incidents(&self) -> Vec<&Incident> {
+        let mut incidents: Vec<&Incident> = self.incidents.values().collect();
+        incidents.sort_by(|a, b| (a.detected_at, &a.id).cmp(&(b.detected_at, &b.id)));
         incidents
     }
 
@@ -96,8 +71,9 @@ impl Report {
         }
         writeln!(
             out,
-            "{} findings, {} signals",
+            "{} findings in {} incidents, {} signals",
             self.findings.len(),
+            self.incidents.len(),
             self.signals
         )?;
         let mut by_kind: BTreeMap<(&str, Severity), u64> = BTreeMap::new();
