@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import * as answers from './fixtures/answers.mjs';
+import { explain } from './fixtures/explain.mjs';
 import * as incidents from './fixtures/incidents.mjs';
 import { makeFinding, makeFleet } from './fixtures/fleet.mjs';
 import { pick } from './fixtures/random.mjs';
@@ -95,6 +96,7 @@ function entity(response, [, section, id, part], query) {
     'tokens/geography': () => ({ items: answers.places(fleet, token) }),
     'tokens/routes': () => ({ items: answers.routes(token) }),
     'tokens/clients': () => ({ items: answers.clients(fleet, token) }),
+    'tokens/explain': () => explain(fleet, token, query.get('at')),
     'tokens/events': () => answers.events(fleet, token, query),
   };
   const answer = parts[`${section}/${part ?? ''}`];

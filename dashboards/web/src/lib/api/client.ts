@@ -1,6 +1,6 @@
 // Speaks to the HTTP API of the dashboards crate. Every failure becomes an ApiError with words for people; 401 is
 // announced to `onUnauthorized`, so that the session store can show the login.
-import type { Incident, IncidentDetail } from './incident';
+import type { Account, Incident, IncidentDetail } from './incident';
 import type {
   AccessEvent,
   ClientUse,
@@ -130,6 +130,8 @@ export const api = {
     get<{ items: RouteUse[] }>(`/tokens/${encodeURIComponent(id)}/routes`, query, signal),
   tokenClients: (id: string, query: Query, signal?: AbortSignal) =>
     get<{ items: ClientUse[] }>(`/tokens/${encodeURIComponent(id)}/clients`, query, signal),
+  explain: (id: string, query: Query, signal?: AbortSignal) =>
+    get<Account>(`/tokens/${encodeURIComponent(id)}/explain`, query, signal),
   tokenEvents: (id: string, query: Query, signal?: AbortSignal) =>
     get<Paged<AccessEvent>>(`/tokens/${encodeURIComponent(id)}/events`, query, signal),
 };

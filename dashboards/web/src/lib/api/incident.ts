@@ -34,3 +34,43 @@ export interface IncidentDetail {
   notifications: Notification[];
   responses: Response[];
 }
+
+export type Verdict =
+  | 'finding'
+  | 'signal'
+  | 'unconfirmed'
+  | 'common_mode'
+  | 'excepted'
+  | 'off'
+  | 'learning'
+  | 'no_data'
+  | 'below_threshold';
+
+export interface DetectorView {
+  detector: string;
+  verdict: Verdict;
+  reason: string;
+  figures: { name: string; observed: number; expected?: number; threshold?: number }[];
+  finding_id?: string;
+  severity?: Severity;
+}
+
+/** What `tokenwatch explain` tells. */
+export interface Account {
+  at: string;
+  token: FindingToken;
+  events: { since: string; count: number; first: string | null; last: string | null };
+  explanation: {
+    as_of: string;
+    baseline_days: number;
+    mature_days: number;
+    evidence_db: number;
+    families: number;
+    hard_families: number;
+    detectors: DetectorView[];
+  } | null;
+  findings: { finding: Finding; notifications: Notification[]; responses: Response[] }[];
+  fleet: Finding[];
+  arrivals: { events: number; late: number; longest_s: number; ahead: number };
+  gaps: { from: string; to: string }[];
+}
