@@ -95,10 +95,55 @@ impl<'a> Call<'a> {
         key: &str,
         map: &mut A,
     ) -> Result<(), A::Error> {
+        match CredentialField::of(names, key) {
+            Some(field) => {
+                if let Some(value) = json::text(map)? {
+                    self.credential(names, field, value);
+                }
+                Ok(())
+            }
+            None => json::skip(map),
+        }
+    }
+
+    /// Takes the value of such a key.
+    pub(crate) fn credential(
+        &mut self,
+        names: &CredentialNames,
+        field: CredentialField<'_>,
+        value: Text<'a>,
+    ) {
         let credentials = &mut self.credentials;
+        match field {
+            CredentialField::Claim(name) => credentials.grant.claim_text(name, value),
+            CredentialField::Argument(name) => {
+                credentials.parameter(names, name, value);
+                self.has_token_in_url = true;
+            }
+            CredentialField::Cookie => credentials.session(value),
+            CredentialField::Header(name) => credentials.header(names, name, value),
+        }
+    }
+}
+
+/// What a key of a flat record holds that has to do with credentials.
+pub(crate) enum CredentialField<'k> {
+    /// A claim of the JWT.
+    Claim(&'k str),
+    /// A parameter of the query.
+    Argument(&'k str),
+    /// The session cookie.
+    Cookie,
+    /// A header.
+    Header(&'k str),
+}
+
+impl<'k> CredentialField<'k> {
+    /// What `key` holds; `None` if it has nothing to do with credentials.
+    pub(crate) fn of(names: &CredentialNames, key: &'k str) -> Option<Self> {
         if let Some(claim) = key.strip_prefix("jwt_") {
             let claim = claim.strip_prefix("claim_").unwrap_or(claim);
-            return credentials.grant.claim(claim, map);
+            return Some(Self::Claim(claim));
         }
         let argument = key
             .strip_prefix("arg_")
@@ -107,22 +152,10 @@ impl<'a> Call<'a> {
             .strip_prefix("cookie_")
             .filter(|name| names.is_session_cookie(name));
         let header = key.strip_prefix("http_").unwrap_or(key);
-        if let Some(name) = argument {
-            if let Some(value) = json::text(map)? {
-                credentials.parameter(names, name, value);
-                self.has_token_in_url = true;
-            }
-        } else if cookie.is_some() {
-            if let Some(value) = json::text(map)? {
-                credentials.session(value);
-            }
-        } else if names.is_sensitive(header) {
-            if let Some(value) = json::text(map)? {
-                credentials.header(names, header, value);
-            }
-        } else {
-            json::skip(map)?;
+        match (argument, cookie) {
+            (Some(name), _) => Some(Self::Argument(name)),
+            (None, Some(_)) => Some(Self::Cookie),
+            (None, None) => names.is_sensitive(header).then_some(Self::Header(header)),
         }
-        Ok(())
     }
 }

@@ -12,14 +12,22 @@ use tokenwatch_model::Format;
 use crate::call::Call;
 use crate::decoder_config::DecoderSettings;
 use crate::envelope;
+use crate::flat::Flat;
+use crate::formats::apisix::Apisix;
 use crate::formats::aws_alb;
 use crate::formats::aws_apigw::{self, AwsApigw};
 use crate::formats::azure_apim::{self, AzureApim};
 use crate::formats::cloudflare::Cloudflare;
 use crate::formats::cloudtrail::{self, CloudTrail};
+use crate::formats::ecs::Ecs;
 use crate::formats::gcp::Gcp;
+use crate::formats::haproxy::{self, Haproxy};
 use crate::formats::k8s_audit::{self, K8sAudit};
-use crate::formats::{caddy::Caddy, envoy, istio::Istio, kong::Kong, mapped, nginx};
+use crate::formats::krakend::{self, Krakend};
+use crate::formats::ocsf::Ocsf;
+use crate::formats::traefik::{self, Traefik};
+use crate::formats::tyk::Tyk;
+use crate::formats::{caddy::Caddy, envoy, istio::Istio, kong::Kong, mapped, nginx, otlp};
 use crate::json::{self, Fields};
 use crate::reject::RejectReason;
 
@@ -54,13 +62,29 @@ pub enum FormatChoice {
     Cloudflare,
     /// Kubernetes' audit log.
     K8sAudit,
+    /// Traefik's access log, JSON or its own text.
+    Traefik,
+    /// HAProxy's httplog and httpslog, or JSON.
+    Haproxy,
+    /// Apache APISIX's loggers.
+    Apisix,
+    /// Tyk Pump's records.
+    Tyk,
+    /// KrakenD's access log, gin's text or JSON.
+    Krakend,
+    /// OpenTelemetry logs as JSON.
+    Otlp,
+    /// Elastic Common Schema.
+    Ecs,
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
     /// JSON pointers from the configuration.
     Mapped,
 }
 
 impl FormatChoice {
     /// Every choice.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 22] = [
         Self::Auto,
         Self::Kong,
         Self::Envoy,
@@ -74,6 +98,14 @@ impl FormatChoice {
         Self::AzureApim,
         Self::Cloudflare,
         Self::K8sAudit,
+        Self::Traefik,
+        Self::Haproxy,
+        Self::Apisix,
+        Self::Tyk,
+        Self::Krakend,
+        Self::Otlp,
+        Self::Ecs,
+        Self::Ocsf,
         Self::Mapped,
     ];
 
@@ -93,6 +125,14 @@ impl FormatChoice {
             Self::AzureApim => Some(Format::AzureApim),
             Self::Cloudflare => Some(Format::Cloudflare),
             Self::K8sAudit => Some(Format::K8sAudit),
+            Self::Traefik => Some(Format::Traefik),
+            Self::Haproxy => Some(Format::Haproxy),
+            Self::Apisix => Some(Format::Apisix),
+            Self::Tyk => Some(Format::Tyk),
+            Self::Krakend => Some(Format::Krakend),
+            Self::Otlp => Some(Format::Otlp),
+            Self::Ecs => Some(Format::Ecs),
+            Self::Ocsf => Some(Format::Ocsf),
             Self::Mapped => Some(Format::Mapped),
         }
     }
@@ -168,6 +208,19 @@ pub(crate) fn read<'a>(
         Format::K8sAudit => {
             read_enveloped(document, &k8s_audit::ENVELOPES, K8sAudit::default, sink)
         }
+        Format::Traefik if is_json => read_json(document, || Traefik::new(names), sink),
+        Format::Traefik => read_text(traefik::read_text(document), sink),
+        Format::Haproxy if is_json => read_json(document, || Flat::new(Haproxy::new(names)), sink),
+        Format::Haproxy => read_text(haproxy::read_text(document, names), sink),
+        Format::Apisix => read_json(document, || Apisix::new(names), sink),
+        Format::Tyk => read_json(document, Tyk::default, sink),
+        Format::Krakend if document.starts_with('{') => {
+            read_json(document, || Krakend::new(names), sink)
+        }
+        Format::Krakend => read_text(krakend::read_text(document), sink),
+        Format::Otlp => otlp::read(document, names, sink),
+        Format::Ecs => read_json(document, || Flat::new(Ecs::new(names)), sink),
+        Format::Ocsf => read_json(document, || Flat::new(Ocsf::new(names)), sink),
         Format::Mapped => match &settings.mapped {
             Some(plan) => mapped::read(document, plan, names, sink),
             None => Err(RejectReason::UnknownFormat),

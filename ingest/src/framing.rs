@@ -1,9 +1,12 @@
 //! Cuts a record into documents: JSON values or lines of text.
 //!
 //! A record is one JSON value (which may span lines), or lines that each are a document. Container runtimes put
-//! `2025-12-31T16:37:40.479Z stdout F ` before each line; that goes.
+//! `2025-12-31T16:37:40.479Z stdout F ` before each line, syslog a header such as `<134>Nov 22 06:40:00 edge-1 haproxy[7]: `;
+//! both go.
 
-/// The documents of one record, without what a container runtime put before them. Never empty ones.
+mod syslog;
+
+/// The documents of one record, without what a container runtime or syslog put before them. Never empty ones.
 pub(crate) fn documents(record: &[u8]) -> impl Iterator<Item = &[u8]> {
     let record = record.trim_ascii();
     let is_one = memchr::memchr(b'\n', record).is_none() || is_one_value(record);
@@ -18,7 +21,7 @@ pub(crate) fn documents(record: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = end.map(|end| &document[end + 1..]);
         Some(&document[..end.unwrap_or(document.len())])
     })
-    .map(|document| without_runtime_prefix(document.trim_ascii()))
+    .map(|document| syslog::message(without_runtime_prefix(document.trim_ascii())))
     .filter(|document| !document.is_empty())
 }
 

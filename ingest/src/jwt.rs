@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::MapAccess;
+use tokenwatch_model::Text;
 
 use crate::credentials::Grant;
 use crate::json::{self, Fields, Object};
@@ -46,28 +47,43 @@ impl<'a> Grant<'a> {
         name: &str,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        match name {
-            "iss" => self.issuer = json::text(map)?,
-            "sub" => self.subject = json::text(map)?,
-            "client_id" | "azp" | "cid" | "appid" => {
-                let client = json::text(map)?;
-                if name == "client_id" || self.client.is_none() {
-                    self.client = client;
-                }
-            }
-            "jti" => self.instance = json::text(map)?,
-            "scope" | "scp" | "scopes" => self.scopes = json::text(map)?,
-            _ => json::skip(map)?,
+        if !is_known(name) {
+            return json::skip(map);
+        }
+        if let Some(value) = json::text(map)? {
+            self.claim_text(name, value);
         }
         Ok(())
     }
+
+    /// Takes the value of the claim `name`.
+    pub(crate) fn claim_text(&mut self, name: &str, value: Text<'a>) {
+        match name {
+            _ if json::is_missing(&value) => {}
+            "iss" => self.issuer = Some(value),
+            "sub" => self.subject = Some(value),
+            "client_id" => self.client = Some(value),
+            "azp" | "cid" | "appid" => {
+                self.client.get_or_insert(value);
+            }
+            "jti" => self.instance = Some(value),
+            "scope" | "scp" | "scopes" => self.scopes = Some(value),
+            _ => {}
+        }
+    }
+}
+
+fn is_known(claim: &str) -> bool {
+    matches!(
+        claim,
+        "iss" | "sub" | "client_id" | "azp" | "cid" | "appid" | "jti" | "scope" | "scp" | "scopes"
+    )
 }
 
 impl Grant<'_> {
     /// The same, borrowing nothing.
     fn into_owned(self) -> Grant<'static> {
-        let own =
-            |text: Option<tokenwatch_model::Text<'_>>| text.map(|text| text.into_owned().into());
+        let own = |text: Option<Text<'_>>| text.map(|text| text.into_owned().into());
         Grant {
             issuer: own(self.issuer),
             subject: own(self.subject),

@@ -15,6 +15,7 @@ mod decoder_config;
 mod enrich;
 mod envelope;
 mod files;
+mod flat;
 mod format;
 mod formats;
 mod framing;

@@ -32,13 +32,29 @@ pub enum Format {
     Cloudflare,
     /// Kubernetes' audit log.
     K8sAudit,
+    /// Traefik's access log, JSON or its own text.
+    Traefik,
+    /// HAProxy's httplog and httpslog, or JSON.
+    Haproxy,
+    /// Apache APISIX's loggers.
+    Apisix,
+    /// Tyk Pump's records.
+    Tyk,
+    /// KrakenD's access log, gin's text or JSON.
+    Krakend,
+    /// OpenTelemetry logs as JSON.
+    Otlp,
+    /// Elastic Common Schema.
+    Ecs,
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
     /// JSON pointers from the configuration.
     Mapped,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 21] = [
         Self::Kong,
         Self::Envoy,
         Self::Istio,
@@ -51,6 +67,14 @@ impl Format {
         Self::AzureApim,
         Self::Cloudflare,
         Self::K8sAudit,
+        Self::Traefik,
+        Self::Haproxy,
+        Self::Apisix,
+        Self::Tyk,
+        Self::Krakend,
+        Self::Otlp,
+        Self::Ecs,
+        Self::Ocsf,
         Self::Mapped,
     ];
 
@@ -69,6 +93,14 @@ impl Format {
             Self::AzureApim => "azure-apim",
             Self::Cloudflare => "cloudflare",
             Self::K8sAudit => "k8s-audit",
+            Self::Traefik => "traefik",
+            Self::Haproxy => "haproxy",
+            Self::Apisix => "apisix",
+            Self::Tyk => "tyk",
+            Self::Krakend => "krakend",
+            Self::Otlp => "otlp",
+            Self::Ecs => "ecs",
+            Self::Ocsf => "ocsf",
             Self::Mapped => "mapped",
         }
     }

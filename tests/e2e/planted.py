@@ -7,6 +7,8 @@ import string
 import urllib.parse
 from datetime import datetime, timezone
 
+from planted_standards import ecs, iso, ocsf, otlp
+
 BASE62 = string.ascii_letters + string.digits
 # Where a client can put a secret, or a gateway can write one; what stands in the first of them is a secret, whatever it looks like.
 CREDENTIAL_PLACES = ("authorization", "key", "named_query", "cookie")
@@ -101,10 +103,6 @@ class Plant:
 
     def cookie(self):
         return "theme=dark" + self.raw("cookie", "; session={}; other={0}".replace("{}", "{0}"))
-
-
-def iso(at):
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def kong(plant, at, number):
@@ -349,10 +347,105 @@ def cloudtrail(plant, at, number):
     return json.dumps({"Records": [line]})
 
 
+def traefik(plant, at, number):
+    line = {
+        "StartUTC": iso(at),
+        "ClientAddr": "81.2.69.24:51244",
+        "ClientUsername": plant.raw("names", clean="-"),
+        "RequestMethod": "GET",
+        "RequestHost": plant.raw("names", clean="api.example.com"),
+        "RequestPath": plant.uri(number),
+        "RouterName": plant.raw("names", clean="orders@docker"),
+        "DownstreamStatus": 403,
+        "Duration": 3_000_000,
+        "request_User-Agent": plant.agent(),
+        "request_Authorization": plant.authorization(),
+        "request_X-Api-Key": plant.raw("key"),
+        "request_X-Debug": plant.raw("header"),
+        "request_Cookie": plant.cookie(),
+        "request_Referer": plant.referer(),
+        "downstream_X-Error": plant.raw("error", "bad key {}"),
+    }
+    return json.dumps(line)
+
+
+def haproxy(plant, at, number):
+    line = {
+        "ts": f"{at:.3f}",
+        "client_ip": "81.2.69.24",
+        "frontend_name": "api",
+        "method": "GET",
+        "uri": plant.uri(number),
+        "status_code": 403,
+        "time_active_ms": 3,
+        "termination_state": "PR",
+        "host": plant.raw("names", clean="api.example.com"),
+        "user_agent": plant.agent(),
+        "authorization": plant.authorization(),
+        "x_api_key": plant.raw("key"),
+        "x_debug": plant.raw("header"),
+        "cookie": plant.cookie(),
+        "referer": plant.referer(),
+        "request_id": plant.raw("names", clean=f"req-{number}"),
+        "error": plant.raw("error", "bad key {}"),
+    }
+    return json.dumps(line)
+
+
+def apisix(plant, at, number):
+    line = json.loads(kong(plant, at, number))
+    request = {name: line["request"][name] for name in ("method", "uri", "url", "querystring", "headers", "body")}
+    more = {"client_ip": "81.2.69.24", "start_time": int(at * 1_000), "latency": 3.5, "route_id": plant.raw("names", clean="1")}
+    return json.dumps({"request": request, "response": line["response"], "consumer": line["consumer"], **more})
+
+
+def tyk(plant, at, number):
+    line = {
+        "timestamp": iso(at),
+        "method": "GET",
+        "path": plant.uri(number),
+        "raw_path": plant.uri(number),
+        "response_code": 403,
+        "request_time_ms": 3,
+        "ip_address": "81.2.69.24",
+        "host": plant.raw("names", clean="api.example.com"),
+        "user_agent": plant.agent(),
+        "alias": plant.raw("names", clean="acme"),
+        "api_key": plant.raw("key"),
+        "raw_request": plant.authorization() + plant.raw("header") + plant.cookie() + plant.referer(),
+        "raw_response": plant.raw("error", "bad key {}"),
+    }
+    return json.dumps(line)
+
+
+def krakend(plant, at, number):
+    path, query = plant.uri(number).split("?", 1)
+    line = {
+        "prefix": "[KRAKEND]",
+        "time": datetime.fromtimestamp(at, timezone.utc).strftime("%Y/%m/%d - %H:%M:%S.%f")[:-3],
+        "status_code": 403,
+        "latency_ms": 3.5,
+        "client_ip": "81.2.69.24",
+        "method": "GET",
+        "host": plant.raw("names", clean="api.example.com"),
+        "path": path,
+        "query": query,
+        "user_agent": plant.agent(),
+        "authorization": plant.authorization(),
+        "x_api_key": plant.raw("key"),
+        "x_debug": plant.raw("header"),
+        "cookie": plant.cookie(),
+        "referer": plant.referer(),
+        "error": plant.raw("error", "bad key {}"),
+    }
+    return json.dumps(line)
+
+
 FORMATS = {
     "kong": kong, "nginx": nginx, "combined": combined, "envoy": envoy, "istio": istio, "envoy_text": envoy_text, "caddy": caddy, "mapped": mapped,
     "aws_apigw": aws_apigw, "aws_alb": aws_alb, "gcp": gcp, "azure_apim": azure_apim, "cloudflare": cloudflare, "k8s_audit": k8s_audit,
-    "cloudtrail": cloudtrail,
+    "cloudtrail": cloudtrail, "traefik": traefik, "haproxy": haproxy, "apisix": apisix, "tyk": tyk, "krakend": krakend,
+    "otlp": otlp, "ecs": ecs, "ocsf": ocsf,
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ use crate::call::Call;
 use crate::json::{self, Fields, Object, Scalar};
 use identity::UserIdentity;
 
+pub(super) use error::status as status_of_error;
+
 /// What files and EventBridge put records into.
 pub(crate) const ENVELOPES: [&str; 2] = ["Records", "detail"];
 

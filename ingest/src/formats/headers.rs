@@ -1,10 +1,14 @@
-//! The headers of a request, as Kong and Caddy log them: an object of texts or lists.
+//! The headers of a request: an object of texts or lists, as Kong and Caddy log them, or one by one.
 
 use serde::de::MapAccess;
+use tokenwatch_model::Text;
 
 use crate::call::Call;
 use crate::json::{self, Fields};
 use crate::names::CredentialNames;
+
+/// What gateways write in the place of a header's value.
+const REDACTED: &str = "REDACTED";
 
 /// Takes from the headers what a call needs, whatever their case.
 pub(super) struct Headers<'c, 'n, 'a> {
@@ -12,31 +16,47 @@ pub(super) struct Headers<'c, 'n, 'a> {
     pub(super) call: &'c mut Call<'a>,
 }
 
+impl<'a> Headers<'_, '_, 'a> {
+    /// Takes the value of one header.
+    pub(super) fn header(&mut self, name: &str, value: Text<'a>) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let call = &mut *self.call;
+        match name.len() {
+            _ if value == REDACTED || json::is_missing(&value) => {}
+            4 if is("host") => {
+                call.host.get_or_insert(value);
+            }
+            10 if is("user-agent") => call.user_agent = Some(value),
+            12 if is("x-request-id") => {
+                call.request_id.get_or_insert(value);
+            }
+            15 if is("x-forwarded-for") => call.forwarded_for = Some(value),
+            17 if is("x-forwarded-proto") => call.is_forwarded_tls = value.starts_with("https"),
+            _ => call.credentials.header(self.names, name, value),
+        }
+    }
+
+    /// Whether anything is taken from this header.
+    fn is_wanted(&self, name: &str) -> bool {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is("host") => true,
+            10 if is("user-agent") => true,
+            12 if is("x-request-id") => true,
+            15 if is("x-forwarded-for") => true,
+            17 if is("x-forwarded-proto") => true,
+            _ => self.names.is_sensitive(name),
+        }
+    }
+}
+
 impl<'de> Fields<'de> for Headers<'_, '_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        let is = |name: &str| key.eq_ignore_ascii_case(name);
-        let call = &mut *self.call;
-        match key.len() {
-            4 if is("host") => {
-                let host = json::text(map)?;
-                call.host = call.host.take().or(host);
-            }
-            10 if is("user-agent") => call.user_agent = json::text(map)?,
-            12 if is("x-request-id") => {
-                let id = json::text(map)?;
-                call.request_id = call.request_id.take().or(id);
-            }
-            15 if is("x-forwarded-for") => call.forwarded_for = json::text(map)?,
-            17 if is("x-forwarded-proto") => {
-                let proto = json::text(map)?;
-                call.is_forwarded_tls = proto.is_some_and(|proto| proto.starts_with("https"));
-            }
-            _ if self.names.is_sensitive(key) => {
-                if let Some(value) = json::text(map)? {
-                    call.credentials.header(self.names, key, value);
-                }
-            }
-            _ => json::skip(map)?,
+        if !self.is_wanted(key) {
+            return json::skip(map);
+        }
+        if let Some(value) = json::text(map)? {
+            self.header(key, value);
         }
         Ok(())
     }

@@ -5,21 +5,29 @@
 use std::fs;
 use std::path::PathBuf;
 
-use tokenwatch_ingest::{DecoderConfig, FormatChoice};
+use tokenwatch_ingest::{DecoderConfig, FormatChoice, RejectReason};
 
 use super::{decode, decoder};
 
-fn check(format: FormatChoice) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+fn folder(format: FormatChoice) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
-        .join(format.name());
-    let config = match fs::read_to_string(folder.join("config.json")) {
+        .join(format.name())
+}
+
+fn config(format: FormatChoice) -> DecoderConfig {
+    match fs::read_to_string(folder(format).join("config.json")) {
         Ok(text) => serde_json::from_str(&text).unwrap(),
         Err(_) => DecoderConfig {
             format,
             ..DecoderConfig::default()
         },
-    };
+    }
+}
+
+fn check(format: FormatChoice) {
+    let folder = folder(format);
+    let config = config(format);
     assert_eq!(config.format, format);
     let decoder = decoder(&config);
     let mut actual = String::new();
@@ -119,6 +127,46 @@ fn k8s_audit_records_become_events() {
 }
 
 #[test]
+fn traefik_records_become_events() {
+    check(FormatChoice::Traefik);
+}
+
+#[test]
+fn haproxy_records_become_events() {
+    check(FormatChoice::Haproxy);
+}
+
+#[test]
+fn apisix_records_become_events() {
+    check(FormatChoice::Apisix);
+}
+
+#[test]
+fn tyk_records_become_events() {
+    check(FormatChoice::Tyk);
+}
+
+#[test]
+fn krakend_records_become_events() {
+    check(FormatChoice::Krakend);
+}
+
+#[test]
+fn otlp_records_become_events() {
+    check(FormatChoice::Otlp);
+}
+
+#[test]
+fn ecs_records_become_events() {
+    check(FormatChoice::Ecs);
+}
+
+#[test]
+fn ocsf_records_become_events() {
+    check(FormatChoice::Ocsf);
+}
+
+#[test]
 fn mapped_records_become_events() {
     check(FormatChoice::Mapped);
 }
@@ -126,4 +174,34 @@ fn mapped_records_become_events() {
 #[test]
 fn mixed_records_are_recognised_one_by_one() {
     check(FormatChoice::Auto);
+}
+
+#[test]
+fn a_line_of_every_format_is_the_same_event_when_the_format_is_recognised() {
+    let choices = FormatChoice::ALL.into_iter();
+    for format in choices.filter(|choice| choice.format().is_some()) {
+        if format == FormatChoice::Mapped {
+            continue;
+        }
+        let told = decoder(&config(format));
+        let recognised = decoder(&DecoderConfig {
+            format: FormatChoice::Auto,
+            ..config(format)
+        });
+        for line in fs::read_to_string(folder(format).join("lines.log"))
+            .unwrap()
+            .lines()
+        {
+            let (expected, _) = decode(&told, 0, line.as_bytes());
+            let (events, rejects) = decode(&recognised, 0, line.as_bytes());
+            // Operators name API Gateway's keys as they like.
+            let is_unknown = format == FormatChoice::AwsApigw
+                && rejects
+                    .iter()
+                    .any(|reject| reject.reason == RejectReason::UnknownFormat);
+            if !expected.is_empty() && !is_unknown {
+                assert_eq!(events, expected, "{format}: {line}");
+            }
+        }
+    }
 }

@@ -39,9 +39,22 @@ const CLOUDFLARE: &str = r#"{"ClientIP":"203.0.113.7","ClientRequestHost":"@","C
 const K8S_AUDIT: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"@","stage":"ResponseComplete","requestURI":"/api/v1/%?access_token=%","verb":"@","user":{"username":"@","extra":{"authentication.kubernetes.io/credential-id":["@"]}},"sourceIPs":["203.0.113.7"],"userAgent":"cli @ (%)","objectRef":{"resource":"@","namespace":"@","name":"@","apiVersion":"@"},"responseStatus":{"message":"@","code":401},"requestReceivedTimestamp":"2025-11-22T06:40:00.763960Z","requestObject":{"data":{"password":"@"}}}"#;
 /// CloudTrail has no URL and no header. What a client can write there is a text, or an object that is not read.
 const CLOUDTRAIL: &str = r#"{"Records":[{"eventVersion":"1.09","userIdentity":{"type":"IAMUser","accessKeyId":"AKIAIOSFODNN7EXAMPLE","userName":"ci"},"eventTime":"2025-11-22T06:40:00Z","eventSource":"iam.amazonaws.com","eventName":"ChangePassword","sourceIPAddress":"203.0.113.7","userAgent":"cli","errorCode":"AccessDenied","errorMessage":"bad key @ (%)","requestParameters":{"password":"@","url":"https://h/?token=%"},"responseElements":{"credentials":{"sessionToken":"@","secretAccessKey":"@"}},"additionalEventData":{"x":"@"},"requestID":"r","eventID":"e","readOnly":false}]}"#;
+const TRAEFIK: &str = r#"{"ClientAddr":"203.0.113.7:1","ClientUsername":"@","DownstreamStatus":401,"RequestHost":"@","RequestMethod":"GET","RequestPath":"/v1/%?token=%","RouterName":"@","ServiceURL":"http://h/%","StartUTC":"2025-11-22T06:40:00Z","request_User-Agent":"cli @ (%)","request_Authorization":"Bearer @","request_X-Api-Key":"@","request_Referer":"%","request_Cookie":"session=@","downstream_Set-Cookie":"session=@"}"#;
+const TRAEFIK_TEXT: &str = r#"203.0.113.7 - @ [22/Nov/2025:06:40:00 +0000] "GET /v1/%?token=% HTTP/1.1" 401 5 "https://h/?token=%" "cli @ (%)" 4 "orders@docker" "http://10.0.3.7:8080" 0ms"#;
+const HAPROXY: &str = r#"{"ts":"1763793600.123","client_ip":"203.0.113.7","status_code":401,"termination_state":"--","uri":"/v1/%?token=%","host":"@","user_agent":"cli @ (%)","authorization":"Bearer @","x_api_key":"@","request_id":"@","referer":"%","cookie":"session=@"}"#;
+const HAPROXY_TEXT: &str = r#"203.0.113.7:1 [22/Nov/2025:06:40:00.123] web~ a/b 0/0/1/31/34 401 5 session=@ session=@ ---- 1/1/1/1/0 0/0 {cli/1 @ (%)|Bearer @|%} {@} "GET /v1/%?token=% HTTP/1.1""#;
+const APISIX: &str = r#"{"request":{"method":"GET","uri":"/v1/%?api_key=%","url":"http://h/v1/%","querystring":{"api_key":"@"},"headers":{"host":"@","authorization":"Bearer @","apikey":["@","x"],"cookie":"session=@","user-agent":"cli @ (%)","referer":"%","x-credential-identifier":"@"},"body":"@"},"response":{"status":401,"headers":{"x":"@"},"body":"@"},"consumer":{"username":"@"},"server":{"hostname":"@","version":"3.11.0"},"route_id":"@","client_ip":"203.0.113.7","start_time":1763793600123,"latency":1.5}"#;
+const TYK: &str = r#"{"timestamp":"2025-11-22T06:40:00Z","method":"GET","path":"/v1/%?token=%","raw_path":"/v1/%?token=%","response_code":401,"alias":"@","api_key":"@","oauth_id":"@","raw_request":"@","raw_response":"@","request_time_ms":1,"ip_address":"203.0.113.7","host":"@","user_agent":"cli @ (%)"}"#;
+const KRAKEND: &str = r#"{"prefix":"[KRAKEND]","time":"2025/11/22 - 06:40:00.123","status_code":401,"latency_ms":1,"client_ip":"203.0.113.7","method":"GET","host":"@","path":"/v1/%","query":"token=%","user_agent":"cli @ (%)","authorization":"Bearer @","x_api_key":"@","referer":"%","request_id":"@"}"#;
+const KRAKEND_TEXT: &str =
+    r#"[GIN] 2025/11/22 - 06:40:00 | 401 | 12.679µs | 203.0.113.7 | GET      "/v1/%?token=%""#;
+const OTLP: &str = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"host.name","value":{"stringValue":"@"}}]},"scopeLogs":[{"logRecords":[{"timeUnixNano":"1763793600123161800","body":{"stringValue":"@ %"},"attributes":[{"key":"http.request.method","value":{"stringValue":"GET"}},{"key":"http.response.status_code","value":{"intValue":"401"}},{"key":"url.full","value":{"stringValue":"https://h/v1/%?token=%"}},{"key":"http.route","value":{"stringValue":"@"}},{"key":"user_agent.original","value":{"stringValue":"cli @ (%)"}},{"key":"http.request.header.authorization","value":{"arrayValue":{"values":[{"stringValue":"Bearer @"}]}}},{"key":"enduser.id","value":{"stringValue":"@"}},{"key":"error.message","value":{"stringValue":"@"}}]}]}]}]}"#;
+const ECS: &str = r#"{"event":{"start":"2025-11-22T06:40:00Z"},"ecs":{"version":"8.11.0"},"message":"@ %","error":{"message":"@"},"http":{"request":{"id":"@","method":"GET","referrer":"%","headers":{"x-api-key":["@"],"cookie":["session=@"]}},"response":{"status_code":401}},"url":{"original":"/v1/%?token=%","path":"/v1/%","query":"token=%","domain":"@"},"client":{"ip":"203.0.113.7"},"user":{"name":"@"},"user_agent":{"original":"cli @ (%)"},"observer":{"hostname":"@"},"labels":{"credential_id":"@"}}"#;
+const OCSF: &str = r#"{"class_uid":6003,"activity_id":2,"time":1763793600123,"message":"@ %","actor":{"user":{"name":"@","uid":"@","credential_uid":"@"}},"api":{"operation":"@","service":{"name":"@"},"request":{"uid":"@"},"response":{"code":401,"error":"@","message":"@"}},"src_endpoint":{"ip":"203.0.113.7"},"http_request":{"http_method":"GET","url":{"url_string":"https://h/v1/%?token=%"},"user_agent":"cli @ (%)","http_headers":[{"name":"Authorization","value":"Bearer @"}]}}"#;
 /// Every line of JSON.
-const ALL: [&str; 11] = [
-    KONG, NGINX, ENVOY, ISTIO, CADDY, AWS_APIGW, GCP, AZURE_APIM, CLOUDFLARE, K8S_AUDIT, CLOUDTRAIL,
+const ALL: [&str; 19] = [
+    KONG, NGINX, ENVOY, ISTIO, CADDY, AWS_APIGW, GCP, AZURE_APIM, CLOUDFLARE, K8S_AUDIT,
+    CLOUDTRAIL, TRAEFIK, HAPROXY, APISIX, TYK, KRAKEND, OTLP, ECS, OCSF,
 ];
 /// Where a secret is known by its shape only.
 const CLOUDTRAIL_TEXTS: &str = r#"{"userIdentity":{"type":"IAMUser","userName":"ci","accountId":"1"},"eventTime":"2025-11-22T06:40:00Z","eventSource":"iam.amazonaws.com","eventName":"ListUsers","sourceIPAddress":"@","userAgent":"[cli @ (%)]","errorCode":"AccessDenied"}"#;
@@ -153,6 +166,25 @@ fn no_planted_secret_comes_out_of_cloudtrail() {
         let text = serde_json::to_string(&events).unwrap();
         check_absent(&text, secret, "cloudtrail");
     }
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_other_gateways() {
+    check(FormatChoice::Traefik, TRAEFIK);
+    check(FormatChoice::Traefik, TRAEFIK_TEXT);
+    check(FormatChoice::Haproxy, HAPROXY);
+    check(FormatChoice::Haproxy, HAPROXY_TEXT);
+    check(FormatChoice::Apisix, APISIX);
+    check(FormatChoice::Tyk, TYK);
+    check(FormatChoice::Krakend, KRAKEND);
+    check(FormatChoice::Krakend, KRAKEND_TEXT);
+}
+
+#[test]
+fn no_planted_secret_comes_out_of_standards() {
+    check(FormatChoice::Otlp, OTLP);
+    check(FormatChoice::Ecs, ECS);
+    check(FormatChoice::Ocsf, OCSF);
 }
 
 #[test]

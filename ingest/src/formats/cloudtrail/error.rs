@@ -52,7 +52,7 @@ const NOT_FOUND_WORDS: [&str; 6] = [
 const SERVER_WORDS: [&str; 3] = ["Internal", "Unavailable", "ServiceFailure"];
 
 /// The status of a call that ended with this error.
-pub(super) fn status(code: &str) -> u64 {
+pub(in crate::formats) fn status(code: &str) -> u64 {
     let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
     if has(&UNAUTHENTICATED_WORDS) {
         UNAUTHENTICATED
