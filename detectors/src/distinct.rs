@@ -2,7 +2,7 @@
 //!
 //! Counted by linear counting: each hash sets a bit, and the share of bits that are still clear tells how many different
 //! ones there were (Whang et al., TODS 1990: within 4 % at 200 for 512 bits). The counts are streams of the habit engine.
-//! Exists only from a token's first busy hour on: 160 bytes.
+//! Exists from a token's first busy hour on, until four weeks were quiet: 152 bytes.
 
 mod steps;
 mod sweep;
@@ -12,11 +12,15 @@ use tokenwatch_model::Timestamp;
 
 use crate::calendar::{HOUR, day_of};
 use crate::habit::{Basis, Scale};
+use crate::log_count::LogCount;
 use crate::settings::DetectorSettings;
 use crate::token::DayEnd;
 
 pub(crate) use steps::Steps;
 pub(crate) use sweep::{SWEEP_S, Sweep, discovery_of};
+
+/// Fewer different things in every hour of four weeks are no reason to go on counting.
+const IDLE_BELOW: f64 = 15.0;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +49,15 @@ pub(crate) struct Distinct {
     endpoints: Bits<2>,
     /// Paths that were not found or forbidden.
     failing: Bits<1>,
-    calls: u16,
-    failed: u16,
+    /// Calls of the hour, of the newest some hundred of them; the failed ones; those to endpoints that the token does not use.
+    calls: u8,
+    failed: u8,
+    foreign: u8,
+    /// Steps to objects that are new in this hour, of the newest some hundred, and the short ones among them.
+    steps: u8,
+    short_steps: u8,
     /// The largest count of the hour that was told.
-    told: u16,
+    told: LogCount,
     since_day: u16,
 }
 
@@ -77,7 +86,8 @@ impl Distinct {
         self.objects = Bits::default();
         self.endpoints = Bits::default();
         self.failing = Bits::default();
-        (self.calls, self.failed, self.told) = (0, 0, 0);
+        (self.calls, self.failed, self.foreign) = (0, 0, 0);
+        (self.steps, self.short_steps, self.told) = (0, 0, LogCount::default());
     }
 
     /// Ends a day.
@@ -90,7 +100,12 @@ impl Distinct {
 
     /// Counts a call of the newest hour.
     pub(crate) fn count_call(&mut self) {
-        self.calls = self.calls.saturating_add(1);
+        if self.calls == u8::MAX {
+            self.calls /= 2;
+            self.failed /= 2;
+            self.foreign /= 2;
+        }
+        self.calls += 1;
     }
 
     /// Notes something that was called in the newest hour; its count, if it is another one than before.
@@ -102,9 +117,27 @@ impl Distinct {
         Some(self.scales[counted as usize].raise(different))
     }
 
-    /// Notes a path that was not found or forbidden in the newest hour; how many different ones there are now.
-    pub(crate) fn note_failing(&mut self, hash: u64) -> Option<u32> {
+    /// Notes a step to an object that is new in this hour.
+    pub(crate) fn note_step(&mut self, is_short: bool) {
+        if self.steps == u8::MAX {
+            self.steps /= 2;
+            self.short_steps /= 2;
+        }
+        self.steps += 1;
+        self.short_steps += u8::from(is_short);
+    }
+
+    /// How many such steps there were this hour, and the share of short ones.
+    pub(crate) fn steps(&self) -> (u32, f64) {
+        let steps = u32::from(self.steps);
+        (steps, f64::from(self.short_steps) / f64::from(steps.max(1)))
+    }
+
+    /// Notes a path that was not found or forbidden in the newest hour, of an endpoint that the token uses or not; how many
+    /// different ones there are now.
+    pub(crate) fn note_failing(&mut self, hash: u64, is_foreign: bool) -> Option<u32> {
         self.failed = self.failed.saturating_add(1);
+        self.foreign = self.foreign.saturating_add(u8::from(is_foreign));
         self.failing.insert(hash)
     }
 
@@ -115,9 +148,9 @@ impl Distinct {
 
     /// Whether `count` is so much more than was told this hour that it is told again.
     pub(crate) fn tell(&mut self, count: u32) -> bool {
-        let grown = count >= 2 * u32::from(self.told).max(1);
+        let grown = f64::from(count) >= 2.0 * self.told.count();
         if grown {
-            self.told = u16::try_from(count).unwrap_or(u16::MAX);
+            self.told = LogCount::of(f64::from(count));
         }
         grown
     }
@@ -125,6 +158,18 @@ impl Distinct {
     /// Share of the hour's calls that were not found or forbidden.
     pub(crate) fn failed_share(&self) -> f64 {
         f64::from(self.failed) / f64::from(self.calls.max(self.failed).max(1))
+    }
+
+    /// Share of those calls that went to endpoints that the token does not use.
+    pub(crate) fn foreign_share(&self) -> f64 {
+        f64::from(self.foreign) / f64::from(self.failed.max(1))
+    }
+
+    /// Whether four weeks held nothing that could break a habit: then there is none to keep.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.scales
+            .iter()
+            .all(|scale| scale.count(0) == 0 && scale.max_28d() < IDLE_BELOW)
     }
 
     /// What the habit of a count rests on: the busiest hour of a usual day is what any hour may be.
@@ -216,7 +261,7 @@ mod tests {
     fn a_new_hour_begins_at_nothing() {
         let mut distinct = Distinct::default();
         distinct.count_call();
-        distinct.note_failing(hash(1));
+        distinct.note_failing(hash(1), true);
         distinct.note(Counted::Endpoints, hash(1));
         let from = Timestamp::from_secs(1_000_000);
         distinct.advance(from, Timestamp::from_secs(1_003_600), day_of(from));
@@ -226,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_160_bytes() {
-        assert_eq!(size_of::<Distinct>(), 160);
+    fn it_takes_152_bytes() {
+        assert_eq!(size_of::<Distinct>(), 152);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Four of sixteen bits live in the token itself, which is all that most tokens ever call. A token with more gets a list of
 //! up to thirty-two, of which the one unused for longest makes room. A token that calls more than that takes up "new" ones
-//! every day, and so is not surprised by any: its rate of novelty says so. 12 bytes, 32 to 128 more beyond four endpoints.
+//! every day, and so is not surprised by any: its rate of novelty says so. 10 bytes, 32 to 128 more beyond four endpoints.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,15 +16,16 @@ const PRIOR_NOVEL_DAYS: f64 = 0.5;
 const PRIOR_DAYS: f64 = 15.0;
 /// Novel days are counted in 256ths.
 const STEP: f64 = 256.0;
+/// More than 33 days never add up, so one bit is free.
+const TODAY: u16 = 1 << 15;
 
 /// The first endpoints of one token, and its rate of novelty.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Endpoints {
     /// 0 is free.
     few: [u16; INLINE],
-    /// Discounted days with a new endpoint.
+    /// Discounted days with a new endpoint; the highest bit says that today is one.
     novel_days: u16,
-    novel_today: bool,
 }
 
 /// More endpoints than fit into a token.
@@ -51,9 +52,14 @@ impl Endpoints {
         Some(is_new)
     }
 
+    /// Whether the endpoint of this hash is one of the first.
+    pub(crate) fn knows(&self, hash: u64) -> bool {
+        self.few.contains(&key(hash))
+    }
+
     /// Remembers that a new endpoint was taken up today by a token that is not new itself.
     pub(crate) fn mark_novel(&mut self) {
-        self.novel_today = true;
+        self.novel_days |= TODAY;
     }
 
     /// How many endpoints are known.
@@ -64,15 +70,19 @@ impl Endpoints {
     /// How surprising it is, in decibans, that a token with `days` days of history takes up a new endpoint today: the
     /// share of days on which it did, half a day in fifteen assumed before.
     pub(crate) fn surprise_db(&self, days: f64) -> f64 {
-        let novel = f64::from(self.novel_days) / STEP;
+        let novel = f64::from(self.novel_days & !TODAY) / STEP;
         -10.0 * libm::log10((novel + PRIOR_NOVEL_DAYS) / (days + PRIOR_DAYS).max(novel + 1.0))
     }
 
     /// Ends a day.
     pub(crate) fn end_day(&mut self) {
-        let today = if self.novel_today { STEP } else { 0.0 };
-        self.novel_days = libm::round(f64::from(self.novel_days) * DAY_DISCOUNT + today) as u16;
-        self.novel_today = false;
+        let today = if self.novel_days & TODAY == 0 {
+            0.0
+        } else {
+            STEP
+        };
+        let before = f64::from(self.novel_days & !TODAY);
+        self.novel_days = libm::round(before * DAY_DISCOUNT + today) as u16;
     }
 }
 
@@ -98,6 +108,12 @@ impl Many {
     /// How many endpoints are known.
     pub(crate) const fn count(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether the endpoint of this hash is in the list.
+    pub(crate) fn knows(&self, hash: u64) -> bool {
+        let key = key(hash);
+        self.0.iter().any(|known| known.key == key)
     }
 
     /// Notes a call on `day` to the endpoint of this hash; whether it is the first to it.
@@ -153,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn they_take_12_bytes() {
-        assert_eq!(size_of::<Endpoints>(), 12);
+    fn they_take_10_bytes() {
+        assert_eq!(size_of::<Endpoints>(), 10);
     }
 }

@@ -85,6 +85,14 @@ impl Parts {
             .filter(|many| !many.is_empty())
     }
 
+    /// The same, to be read.
+    pub(crate) fn many(&self) -> Option<&Many> {
+        self.0
+            .as_ref()
+            .map(|present| &present.many)
+            .filter(|many| !many.is_empty())
+    }
+
     /// Begins a list with the endpoints of `few`, used on `day` at the latest.
     pub(crate) fn begin_many(&mut self, few: &Endpoints, day: u16) -> &mut Many {
         let many = &mut self.0.get_or_insert_default().many;
@@ -110,6 +118,18 @@ impl Parts {
     /// Begins to count different things.
     pub(crate) fn begin_distinct(&mut self, distinct: Distinct) {
         self.0.get_or_insert_default().distinct = Some(Box::new(distinct));
+    }
+
+    /// Forgets the counts of different things once there is nothing in them to remember.
+    pub(crate) fn forget_idle_distinct(&mut self) {
+        if let Some(present) = &mut self.0
+            && present
+                .distinct
+                .as_ref()
+                .is_some_and(|distinct| distinct.is_idle())
+        {
+            present.distinct = None;
+        }
     }
 
     /// What it tried of a cloud API, if anything.

@@ -135,6 +135,11 @@ impl Privileges {
         self.habitual & class.bit() == 0
     }
 
+    /// Takes a class for a habit from its first use on.
+    pub(crate) fn accept(&mut self, class: PrivilegeClass) {
+        self.habitual |= class.bit();
+    }
+
     /// Whether calls have to be looked at although their endpoints are known: a class was used today that is no habit.
     pub(crate) const fn is_watched(self) -> bool {
         self.today & !self.habitual != 0

@@ -29,6 +29,14 @@ impl Scope {
         parts.begin_many(&self.endpoints, day).visit(hash, day)
     }
 
+    /// Whether the token called the endpoint of this hash, as far as is known.
+    pub(crate) fn knows(&self, parts: &Parts, hash: u64) -> bool {
+        match parts.many() {
+            Some(many) => many.knows(hash),
+            None => self.endpoints.knows(hash),
+        }
+    }
+
     /// Remembers that a token that is not new itself took up a new endpoint today.
     pub(crate) fn mark_novel(&mut self) {
         self.endpoints.mark_novel();

@@ -246,6 +246,7 @@ impl Token {
             if let Some(distinct) = self.parts.distinct_mut() {
                 distinct.end_day(&end, settings);
             }
+            self.parts.forget_idle_distinct();
             self.scope.end_day();
             let spiked = self.marks.is(Fact::SpikedToday);
             self.marks.set(Fact::SpikedYesterday, spiked);
@@ -267,7 +268,9 @@ impl Token {
         let expected = rate.slots.expected_day(day, level);
         let count = f64::from(self.day.count(1));
         let spec = &settings.rate_scales[4];
-        let above = self.day.standardised(spec, count, expected, self.days.value());
+        let above = self
+            .day
+            .standardised(spec, count, expected, self.days.value());
         let sum = rate.drift.value() + above.min(MAX_DRIFT) - slow_drift::ALLOWANCE;
         rate.drift = Fixed::of(sum);
     }

@@ -3,7 +3,7 @@
 //! Catches walks from id to id (broken object level authorization), far more different endpoints or objects in an hour
 //! than the token ever calls, sweeps over paths of which many are forbidden or not found, and sweeps over the services of
 //! a cloud account. Misses a patient thief below thirty an hour, and random ids within the token's own habit. Its main
-//! false positive is a new export job. Exporters that walk every day are known to. Bytes per token: 10; 160 more from its
+//! false positive is a new export job. Exporters that walk every day are known to. Bytes per token: 12; 152 more from its
 //! first busy hour on, 32 for tokens that call cloud APIs.
 
 mod judging;
@@ -20,8 +20,6 @@ use crate::token::Token;
 
 /// Calls in an hour from which different things are counted.
 const BUSY_CALLS: u32 = 20;
-/// So few steps make a walk likely enough to begin counting.
-const FIRST_STEPS: u8 = 10;
 /// Index of the hour among the windows of the rate.
 const HOUR_SCALE: usize = 3;
 
@@ -39,24 +37,28 @@ pub(crate) fn observe(
     if hour_of(event.ts) != hour_of(token.newest) {
         return None;
     }
+    let mut step = None;
     if let Some(object) = &called.endpoint.object
         && let Some(number) = object.number
     {
-        token.scope.steps.take(object, number);
+        step = token.scope.steps.take(object, number);
     }
-    begin_if_busy(token, settings);
+    begin_if_busy(token);
     let distinct = token.parts.distinct_mut()?;
     distinct.count_call();
     let failing = matches!(event.outcome, Outcome::NotFound) || event.http.status == Some(403);
     let failing = failing
         .then(|| event.http.path.as_deref().map(hash_text))
         .flatten()
-        .and_then(|path| distinct.note_failing(path));
+        .and_then(|path| distinct.note_failing(path, called.is_foreign));
     let endpoints = distinct.note(Counted::Endpoints, called.endpoint.hash);
     let objects = called
         .endpoint
         .object
         .and_then(|object| distinct.note(Counted::Objects, object.hash));
+    if let (Some(_), Some(is_short)) = (objects, step) {
+        distinct.note_step(is_short);
+    }
     failing
         .and_then(|paths| judging::failing_paths(token, paths, settings))
         .or_else(|| objects.and_then(|count| judging::walk(token, count, settings)))
@@ -88,12 +90,11 @@ pub(crate) fn heat(token: &Token, event: &AccessEvent<'_>, stream: Stream) -> Op
 }
 
 /// Begins to count once the token is busy, or walks.
-fn begin_if_busy(token: &mut Token, settings: &DetectorSettings) {
+fn begin_if_busy(token: &mut Token) {
     if token.parts.distinct().is_some() {
         return;
     }
-    let walks = token.scope.steps.seen() >= FIRST_STEPS
-        && token.scope.steps.share() >= settings.enumeration.walk_share;
+    let walks = token.scope.steps.may_walk();
     let (calls, peak) = calls_of_hour(token);
     if calls >= BUSY_CALLS || walks {
         let distinct = Distinct::begin(token.newest, peak.min(f64::from(BUSY_CALLS)));

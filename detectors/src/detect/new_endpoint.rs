@@ -3,8 +3,8 @@
 //! Evidence for other detectors, never a finding alone: clients learn new calls all the time. As surprising as the share
 //! of tokens that use the endpoint is small (with half a token added), and at most as surprising as the token's own rate of
 //! new endpoints allows. An endpoint that nobody had called a day ago is a release, and says nothing. Misses a thief who
-//! does what the owner does. Its main false positive is a client's new feature. Bytes per token: 24, and 144 more beyond
-//! six endpoints.
+//! does what the owner does. Its main false positive is a client's new feature. Bytes per token: 10, and 16 to 128 more beyond
+//! four endpoints.
 
 use tokenwatch_model::{AccessEvent, Detector, Evidence, Outcome, Severity, Timestamp};
 
@@ -15,10 +15,16 @@ use crate::route_template::{self, Endpoint};
 use crate::settings::DetectorSettings;
 use crate::token::{Maturity, Token};
 
-/// No first call says more than this.
+/// No first call surprises more than this.
 const MOST_DB: f64 = 25.0;
+/// Nor does it weigh more than this: a new job brings new endpoints and more calls together, and so does a new client. With one
+/// of them alone it must not reach the 40 dB of a finding.
+const WEIGHT_DB: f64 = 9.0;
 /// An endpoint that is younger, fleet-wide, is a release.
 const RELEASE_HOURS: u32 = 24;
+/// Fewer tokens are no peers to compare with; then a first call says no more than this.
+const FEW_TOKENS: u32 = 20;
+const ALONE_DB: f64 = 15.0;
 /// Keeps endpoints apart from other features that tokens take up.
 const FEATURE: u64 = 0x656e_6470_6f69_6e74;
 
@@ -28,6 +34,8 @@ pub(crate) struct Called {
     pub(crate) endpoint: Endpoint,
     /// The token never called it before, as far as is known, and it exists.
     pub(crate) is_new: bool,
+    /// It is none of those that the token calls.
+    pub(crate) is_foreign: bool,
 }
 
 /// Notes what the call called, for the token and for the fleet; `None` if the log does not say it.
@@ -52,7 +60,12 @@ pub(crate) fn observe(
             route_template::learn(&event.http, &mut commons.words, hour_of(event.ts));
         }
     }
-    Some(Called { endpoint, is_new })
+    let is_foreign = is_new || (!exists && !token.scope.knows(&token.parts, endpoint.hash));
+    Some(Called {
+        endpoint,
+        is_new,
+        is_foreign,
+    })
 }
 
 /// What the fleet has to do with an endpoint.
@@ -61,7 +74,7 @@ pub(crate) struct Peers {
     /// Tokens that use it.
     pub(crate) tokens: u32,
     /// All tokens.
-    pub(crate) all: u32,
+    all: u32,
     /// Their share of all tokens, half a token added.
     pub(crate) share: f64,
     /// Hours since the first of them did; `None` if that is less than one.
@@ -74,6 +87,14 @@ impl Peers {
         let feature = endpoint.hash ^ FEATURE;
         let tokens = commons.popularity.tokens_with(feature, ts);
         let all = commons.popularity.tokens(ts);
+        if all < FEW_TOKENS {
+            return Self {
+                tokens: 0,
+                all,
+                share: 1.0,
+                age_hours: None,
+            };
+        }
         Self {
             tokens,
             all,
@@ -82,9 +103,15 @@ impl Peers {
         }
     }
 
+    /// Whether there are enough to compare with.
+    pub(crate) const fn are_known(&self) -> bool {
+        self.all >= FEW_TOKENS
+    }
+
     /// In words, for the end of a sentence.
     pub(crate) fn words(&self) -> String {
         match self.tokens {
+            _ if !self.are_known() => "there are too few tokens to compare it with".to_owned(),
             0 => "no other token does".to_owned(),
             1 => format!("one of {} tokens does", self.all.max(2)),
             tokens => format!("{tokens} of {} tokens do", self.all.max(tokens)),
@@ -110,12 +137,18 @@ pub(crate) fn judge(
         return None;
     }
     let peers = Peers::of(&called.endpoint, commons, event.ts);
-    if peers.age_hours.is_none_or(|hours| hours < RELEASE_HOURS) {
+    let is_release = peers.age_hours.is_none_or(|hours| hours < RELEASE_HOURS);
+    if peers.are_known() && is_release {
         return None;
     }
     let own_db = token.scope.surprise_db(token.days());
-    let evidence_db = peers.surprise_db().min(own_db).min(MOST_DB);
-    if evidence_db < settings.new_endpoint.signal_db {
+    let peers_db = if peers.are_known() {
+        peers.surprise_db()
+    } else {
+        ALONE_DB
+    };
+    let surprise_db = peers_db.min(own_db).min(MOST_DB);
+    if surprise_db < settings.new_endpoint.signal_db {
         return None;
     }
     let known = token.scope.endpoint_count(&token.parts);
@@ -123,7 +156,7 @@ pub(crate) fn judge(
     Some(Hit {
         tier: Tier::Signal,
         severity: Severity::Info,
-        evidence_db,
+        evidence_db: surprise_db.min(WEIGHT_DB),
         hard: false,
         size: 1.0,
         window_start: event.ts,
@@ -142,7 +175,7 @@ pub(crate) fn judge(
                 observed: Some(1.0),
                 expected: Some(0.0),
                 statistic: "the share of tokens that use the endpoint, and the token's own rate of new endpoints".to_owned(),
-                p_value: Some(libm::exp10(-evidence_db / 10.0)),
+                p_value: Some(libm::exp10(-surprise_db / 10.0)),
                 baseline_days: Some(u32::from(token.active_days)),
                 usual: Some(format!("{known} other endpoints")),
                 ..Evidence::default()

@@ -21,11 +21,15 @@ use crate::wording;
 const MOST_DB: f64 = 29.0;
 /// A blatant one weighs at least this much, unless peers do it.
 const BLATANT_DB: f64 = 20.0;
-/// So do secrets by the dozen.
+/// So does a notable one,
+const NOTABLE_DB: f64 = 10.0;
+/// and so do secrets by the dozen.
 const BURST_DB: f64 = 15.0;
 /// What this share of at least so many tokens does is their job.
 const REGULAR_SHARE: f64 = 0.05;
 const REGULAR_TOKENS: u32 = 3;
+/// So many calls before its first privileged one are a life without privileges.
+const LIFE_BEFORE: u32 = 20;
 /// So many unusual classes in a day are more than a new duty.
 const SEVERAL: u32 = 2;
 /// Surprise of a token that does not keep taking up new endpoints.
@@ -49,6 +53,13 @@ pub(crate) fn observe(
     if !token.scope.privileges.visit(privilege.class) {
         return None;
     }
+    let maturity = token.maturity(settings);
+    let has_life = token.calls >= LIFE_BEFORE;
+    if privilege.grade == Grade::Habit && maturity == Maturity::New && !has_life {
+        // A new tool of administrators begins with such calls.
+        token.scope.privileges.accept(privilege.class);
+        return None;
+    }
     let secrets = (privilege.grade == Grade::Burst).then(|| {
         let sweep = token.parts.sweep_mut();
         sweep.note_secret(event.ts)
@@ -56,7 +67,7 @@ pub(crate) fn observe(
     let peers = Peers::of(&called.endpoint, commons, event.ts);
     let facts = Facts {
         privilege,
-        maturity: token.maturity(settings),
+        maturity,
         classes: token.scope.privileges.unusual_today(),
         settled: token.scope.surprise_db(token.days()) >= SETTLED_DB,
         succeeded: event.outcome == Outcome::Ok,
@@ -94,6 +105,7 @@ fn weigh(facts: &Facts, peers: &Peers, token: &Token) -> f64 {
     let least = match facts.privilege.grade {
         Grade::Blatant if !facts.regular => BLATANT_DB,
         Grade::Burst if is_burst && !facts.regular => BURST_DB,
+        Grade::Notable if !facts.regular => NOTABLE_DB,
         _ => 0.0,
     };
     peers.surprise_db().max(own_db).clamp(least, MOST_DB)
@@ -148,10 +160,14 @@ fn decide_burst(facts: &Facts, mature: bool) -> Option<(Tier, Severity)> {
 }
 
 fn decide_broken_habit(facts: &Facts, mature: bool) -> Option<(Tier, Severity)> {
-    if !mature {
-        return (facts.maturity == Maturity::Young).then_some((Tier::Signal, Severity::Info));
-    }
     let administers = facts.privilege.class == PrivilegeClass::Administration;
+    if !mature {
+        return if administers {
+            Some((Tier::Finding, Severity::Low))
+        } else {
+            Some((Tier::Signal, Severity::Info))
+        };
+    }
     let grave = facts.classes >= SEVERAL || (administers && facts.succeeded);
     let severity = if grave && facts.settled {
         Severity::Medium
@@ -244,7 +260,8 @@ mod tests {
 
     #[test]
     fn an_admin_route_is_news_only_for_a_settled_token() {
-        assert_eq!(decide(&facts(Grade::Habit, Maturity::New)), None);
+        let young = facts(Grade::Habit, Maturity::Young);
+        assert_eq!(decide(&young), Some((Tier::Finding, Severity::Low)));
         let mature = facts(Grade::Habit, Maturity::Mature);
         assert_eq!(decide(&mature), Some((Tier::Finding, Severity::Medium)));
         let refused = Facts {

@@ -17,11 +17,8 @@ const FAILING_DB: f64 = 25.0;
 const REFUSED_SWEEP_DB: f64 = 25.0;
 const SWEEP_DB: f64 = 15.0;
 const YOUNG_DB: f64 = 12.0;
-/// A token whose steps are this short on other days walks by habit; it takes so many steps to know.
-const HABITUAL_SHARE: f64 = 0.3;
-const KNOWN_STEPS: u8 = 8;
-/// Steps of today that a walk takes, and calls of a life before its hour.
-const WALK_STEPS: u8 = 20;
+/// Steps of the hour that a walk takes, and calls of a life before the hour.
+const WALK_STEPS: u32 = 20;
 const LIFE_BEFORE: u32 = 20;
 /// Calls of a day that no window of the hour has counted: a token has none before.
 const UNCOUNTED_CALLS: u32 = 20;
@@ -30,6 +27,9 @@ const VOLUME_DB: f64 = 8.0;
 const DENSER: f64 = 2.0;
 /// Failing paths are no news if the token's usual share of failures, times this, is more.
 const FAILING_RATIO: f64 = 5.0;
+/// Share of failing calls to what the token never calls, and usual share of failures, from which the share of all does not matter.
+const FOREIGN_SHARE: f64 = 0.8;
+const RARELY_FAILING: f64 = 0.05;
 /// Share of refused actions that makes a sweep grave; and the least surprise of a token that is no explorer.
 const REFUSED_SHARE: f64 = 0.25;
 const EXPLORER_DB: f64 = 6.0;
@@ -38,31 +38,55 @@ const SETTLED_DB: f64 = 13.0;
 /// A walk from id to id, unless the token always walks.
 pub(super) fn walk(token: &mut Token, objects: u32, settings: &DetectorSettings) -> Option<Hit> {
     let config = &settings.enumeration;
-    let (steps, share) = (token.scope.steps.seen(), token.scope.steps.share());
-    if objects < config.walk_objects || steps < WALK_STEPS || share < config.walk_share {
-        return None;
-    }
-    let (habitual, known) = token.scope.steps.habit();
-    if known >= KNOWN_STEPS && habitual >= HABITUAL_SHARE {
-        return None;
-    }
     let (hour, _) = super::calls_of_hour(token);
     let before = token
         .calls
         .saturating_sub(hour.saturating_add(UNCOUNTED_CALLS));
+    let habit = token.scope.steps;
     let distinct = token.parts.distinct_mut()?;
-    if !distinct.tell(objects) {
+    let (steps, share) = distinct.steps();
+    if objects < config.walk_objects || steps < WALK_STEPS || share < config.walk_share {
         return None;
     }
+    // Who follows a sequence takes short steps when it catches up, but never goes back.
+    if habit.walks_by_habit() || (habit.follows_sequence() && !habit.has_jumped()) {
+        return None;
+    }
+    let is_news = distinct.tell(objects);
     // A token that did nothing else yet may be a job whose habit it is.
-    let has_life = known >= KNOWN_STEPS || before >= LIFE_BEFORE;
-    let usual = if known >= KNOWN_STEPS {
-        format!(
-            "usually {} of its steps are so short",
-            wording::percent(habitual)
-        )
+    let has_life = before >= LIFE_BEFORE;
+    token.scope.steps.mark_walk(!has_life);
+    if !is_news {
+        return None;
+    }
+    let usual = if habit.follows_sequence() {
+        "usually it follows a sequence onward, and never goes back"
     } else {
-        "it did not walk through ids before".to_owned()
+        "it did not walk through ids before"
+    };
+    let story = Story {
+        detector: Detector::EndpointEnumeration,
+        rank: 3,
+        belonging: Belonging::Count {
+            stream: Stream::Objects,
+            scale: 0,
+            half: objects / 2,
+        },
+        text: format!(
+            "{{name}} walked from id to id: {} different objects within 1 h from {{since}}, {} of the steps between them at \
+             most ten ids long; {usual}{{outcomes}}{{sources}}",
+            wording::count(f64::from(objects)),
+            wording::percent(share),
+        ),
+        figures: Evidence {
+            observed: Some(f64::from(objects)),
+            expected: Some(0.0),
+            window_s: Some(HOUR.unsigned_abs()),
+            statistic: "share of short steps between the numbers of consecutive ids".to_owned(),
+            baseline_days: Some(u32::from(token.active_days)),
+            usual: Some(usual.to_owned()),
+            ..Evidence::default()
+        },
     };
     Some(Hit {
         tier: if has_life {
@@ -70,38 +94,9 @@ pub(super) fn walk(token: &mut Token, objects: u32, settings: &DetectorSettings)
         } else {
             Tier::Signal
         },
-        severity: Severity::Medium,
         evidence_db: if has_life { WALK_DB } else { YOUNG_DB },
         hard: has_life,
-        ..hourly(
-            token,
-            objects,
-            Story {
-                detector: Detector::EndpointEnumeration,
-                rank: 3,
-                belonging: Belonging::Count {
-                    stream: Stream::Objects,
-                    scale: 0,
-                    half: objects / 2,
-                },
-                text: format!(
-                    "{{name}} walked from id to id: {} different objects within 1 h from {{since}}, {} of the steps between \
-                     them at most ten ids long; {usual}{{outcomes}}{{sources}}",
-                    wording::count(f64::from(objects)),
-                    wording::percent(share),
-                ),
-                figures: Evidence {
-                    observed: Some(f64::from(objects)),
-                    expected: Some(0.0),
-                    window_s: Some(HOUR.unsigned_abs()),
-                    statistic: "share of short steps between the numbers of consecutive ids"
-                        .to_owned(),
-                    baseline_days: Some(u32::from(token.active_days)),
-                    usual: Some(usual),
-                    ..Evidence::default()
-                },
-            },
-        )
+        ..hourly(token, objects, story)
     })
 }
 
@@ -122,7 +117,10 @@ pub(super) fn failing_paths(
     let usual = usual.fold(0.0, f64::max);
     let distinct = token.parts.distinct_mut()?;
     let share = distinct.failed_share();
-    if share < config.failing_share || share < FAILING_RATIO * usual || !distinct.tell(paths) {
+    // What the token never calls fails for no deployment's sake, however much else it does.
+    let is_foreign = distinct.foreign_share() >= FOREIGN_SHARE && usual < RARELY_FAILING;
+    let is_much = share >= config.failing_share && share >= FAILING_RATIO * usual;
+    if !(is_foreign || is_much) || !distinct.tell(paths) {
         return None;
     }
     let objects = distinct.count(Counted::Objects) >= distinct.count(Counted::Endpoints);
@@ -134,7 +132,7 @@ pub(super) fn failing_paths(
     Some(Hit {
         evidence_db: FAILING_DB,
         hard: true,
-        confirm: true,
+        confirm: !is_foreign,
         ..hourly(
             token,
             paths,
