@@ -8,7 +8,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Detector, Problem, Problems, Timestamp};
 
-pub use scope::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
+pub use scope::{
+    AllowConfig, EndpointEnumerationConfig, NewEndpointConfig, OutOfScopeConfig, PolicyConfig,
+    PrivilegeUseConfig, ScopeConfig,
+};
 
 use crate::detect::concurrent_use::ConcurrentUseConfig;
 use crate::detect::impossible_travel::ImpossibleTravelConfig;
@@ -184,52 +187,6 @@ pub struct DormantReactivationConfig {
     pub after: Duration,
 }
 
-/// `[detectors.out_of_scope]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OutOfScopeConfig {
-    /// What it may do.
-    pub mode: DetectorMode,
-    /// Routes that make a call out of scope grave.
-    pub privileged: Vec<String>,
-    /// What consumers and tokens may call. One without any policy may call everything.
-    pub policies: Vec<PolicyConfig>,
-    /// What OAuth scopes allow, for tokens without a policy of their own.
-    pub scopes: Vec<ScopeConfig>,
-}
-
-/// `[[detectors.out_of_scope.policies]]`: several that name the same token add up.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PolicyConfig {
-    /// Consumers by name.
-    pub consumers: Vec<String>,
-    /// Tokens by `tok_…` or by the gateway's name of the credential.
-    pub tokens: Vec<String>,
-    /// What they may call; nothing if empty.
-    pub allow: Vec<AllowConfig>,
-}
-
-/// Methods and routes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AllowConfig {
-    /// HTTP methods; every one if empty.
-    pub methods: Vec<String>,
-    /// Path patterns such as `/v1/orders/{id}` and `/v1/orders/{*rest}`, or names of the gateway's routes.
-    pub routes: Vec<String>,
-}
-
-/// `[[detectors.out_of_scope.scopes]]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScopeConfig {
-    /// The scope as the token carries it.
-    pub scope: String,
-    /// What it allows.
-    pub allow: Vec<AllowConfig>,
-}
-
 /// `[[detectors.overrides]]`: everything that is named must match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -367,22 +324,6 @@ impl Default for FleetFailureConfig {
             fleet_share: 0.06,
             group_tokens: 4,
             group_share: 0.25,
-        }
-    }
-}
-
-impl Default for OutOfScopeConfig {
-    fn default() -> Self {
-        let privileged = [
-            "/admin/{*rest}",
-            "/{version}/admin/{*rest}",
-            "/internal/{*rest}",
-        ];
-        Self {
-            mode: DetectorMode::On,
-            privileged: privileged.map(str::to_owned).to_vec(),
-            policies: Vec::new(),
-            scopes: Vec::new(),
         }
     }
 }

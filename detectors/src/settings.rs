@@ -92,28 +92,6 @@ pub(crate) fn from_valid(
             .unwrap_or(i64::MAX / 4)
             .min(i64::MAX / 4)
     };
-    let mode = |detector| match detector {
-        Detector::RateSpike => rate.mode,
-        Detector::NewGeography => config.new_geography.mode,
-        Detector::ImpossibleTravel => config.impossible_travel.mode,
-        Detector::ConcurrentUse => config.concurrent_use.mode,
-        Detector::NewClient => config.new_client.mode,
-        Detector::TokenSharing => config.token_sharing.mode,
-        Detector::FailureBurst => failure.mode,
-        Detector::OutOfScope => config.out_of_scope.mode,
-        Detector::NewEndpoint => config.new_endpoint.mode,
-        Detector::PrivilegeUse => config.privilege_use.mode,
-        Detector::EndpointEnumeration => enumeration.mode,
-        Detector::FleetFailure => config.fleet_failure.mode,
-        Detector::CredentialStuffing => config.credential_stuffing.mode,
-        Detector::TokenGuessing => config.token_guessing.mode,
-        Detector::DataVolumeSpike => config.data_volume_spike.mode,
-        Detector::OffHoursUse => config.off_hours_use.mode,
-        Detector::SlowDrift => config.slow_drift.mode,
-        Detector::DormantReactivation => config.dormant_reactivation.mode,
-        Detector::TokenInUrl => config.token_in_url.mode,
-        Detector::InsecureTransport => config.insecure_transport.mode,
-    };
     DetectorSettings {
         max_tokens: config.max_tokens as usize,
         max_cases: config.max_cases as usize,
@@ -161,7 +139,32 @@ pub(crate) fn from_valid(
         stuffing: config.credential_stuffing.clone(),
         guessing: config.token_guessing.clone(),
         policies,
-        modes: Detector::ALL.map(mode),
+        modes: Detector::ALL.map(|detector| mode_of(config, detector)),
         rules,
+    }
+}
+
+fn mode_of(config: &DetectorsConfig, detector: Detector) -> DetectorMode {
+    match detector {
+        Detector::RateSpike => config.rate_spike.mode,
+        Detector::NewGeography => config.new_geography.mode,
+        Detector::ImpossibleTravel => config.impossible_travel.mode,
+        Detector::ConcurrentUse => config.concurrent_use.mode,
+        Detector::NewClient => config.new_client.mode,
+        Detector::TokenSharing => config.token_sharing.mode,
+        Detector::FailureBurst => config.failure_burst.mode,
+        Detector::OutOfScope => config.out_of_scope.mode,
+        Detector::NewEndpoint => config.new_endpoint.mode,
+        Detector::PrivilegeUse => config.privilege_use.mode,
+        Detector::EndpointEnumeration => config.endpoint_enumeration.mode,
+        Detector::FleetFailure => config.fleet_failure.mode,
+        Detector::CredentialStuffing => config.credential_stuffing.mode,
+        Detector::TokenGuessing => config.token_guessing.mode,
+        Detector::DataVolumeSpike => config.data_volume_spike.mode,
+        Detector::OffHoursUse => config.off_hours_use.mode,
+        Detector::SlowDrift => config.slow_drift.mode,
+        Detector::DormantReactivation => config.dormant_reactivation.mode,
+        Detector::TokenInUrl => config.token_in_url.mode,
+        Detector::InsecureTransport => config.insecure_transport.mode,
     }
 }

@@ -1,11 +1,57 @@
-//! What an operator writes about endpoints and privileges: `[detectors.new_endpoint]`, `[detectors.privilege_use]` and
-//! `[detectors.endpoint_enumeration]`.
+//! What an operator writes about what tokens call: `[detectors.out_of_scope]`, `[detectors.new_endpoint]`,
+//! `[detectors.privilege_use]` and `[detectors.endpoint_enumeration]`.
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::Problems;
 
 use super::DetectorMode;
 use crate::route_pattern::RoutePattern;
+
+/// `[detectors.out_of_scope]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutOfScopeConfig {
+    /// What it may do.
+    pub mode: DetectorMode,
+    /// Routes that make a call out of scope grave.
+    pub privileged: Vec<String>,
+    /// What consumers and tokens may call. One without any policy may call everything.
+    pub policies: Vec<PolicyConfig>,
+    /// What OAuth scopes allow, for tokens without a policy of their own.
+    pub scopes: Vec<ScopeConfig>,
+}
+
+/// `[[detectors.out_of_scope.policies]]`: several that name the same token add up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Consumers by name.
+    pub consumers: Vec<String>,
+    /// Tokens by `tok_…` or by the gateway's name of the credential.
+    pub tokens: Vec<String>,
+    /// What they may call; nothing if empty.
+    pub allow: Vec<AllowConfig>,
+}
+
+/// Methods and routes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AllowConfig {
+    /// HTTP methods; every one if empty.
+    pub methods: Vec<String>,
+    /// Path patterns such as `/v1/orders/{id}` and `/v1/orders/{*rest}`, or names of the gateway's routes.
+    pub routes: Vec<String>,
+}
+
+/// `[[detectors.out_of_scope.scopes]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScopeConfig {
+    /// The scope as the token carries it.
+    pub scope: String,
+    /// What it allows.
+    pub allow: Vec<AllowConfig>,
+}
 
 /// `[detectors.new_endpoint]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +99,22 @@ pub struct EndpointEnumerationConfig {
     pub sweep_actions: u32,
     /// Services that they must belong to.
     pub sweep_services: u32,
+}
+
+impl Default for OutOfScopeConfig {
+    fn default() -> Self {
+        let privileged = [
+            "/admin/{*rest}",
+            "/{version}/admin/{*rest}",
+            "/internal/{*rest}",
+        ];
+        Self {
+            mode: DetectorMode::On,
+            privileged: privileged.map(str::to_owned).to_vec(),
+            policies: Vec::new(),
+            scopes: Vec::new(),
+        }
+    }
 }
 
 impl Default for NewEndpointConfig {

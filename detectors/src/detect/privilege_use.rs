@@ -140,7 +140,7 @@ fn decide(facts: &Facts) -> Option<(Tier, Severity)> {
         }
         Grade::Notable => Some((Tier::Finding, Severity::Low)),
         Grade::Burst => decide_burst(facts, mature),
-        Grade::Habit => decide_broken_habit(facts, mature),
+        Grade::Habit => Some(decide_broken_habit(facts, mature)),
     }
 }
 
@@ -159,13 +159,13 @@ fn decide_burst(facts: &Facts, mature: bool) -> Option<(Tier, Severity)> {
     Some((Tier::Finding, severity))
 }
 
-fn decide_broken_habit(facts: &Facts, mature: bool) -> Option<(Tier, Severity)> {
+fn decide_broken_habit(facts: &Facts, mature: bool) -> (Tier, Severity) {
     let administers = facts.privilege.class == PrivilegeClass::Administration;
     if !mature {
         return if administers {
-            Some((Tier::Finding, Severity::Low))
+            (Tier::Finding, Severity::Low)
         } else {
-            Some((Tier::Signal, Severity::Info))
+            (Tier::Signal, Severity::Info)
         };
     }
     let grave = facts.classes >= SEVERAL || (administers && facts.succeeded);
@@ -174,7 +174,7 @@ fn decide_broken_habit(facts: &Facts, mature: bool) -> Option<(Tier, Severity)> 
     } else {
         Severity::Low
     };
-    Some((Tier::Finding, severity))
+    (Tier::Finding, severity)
 }
 
 fn story(

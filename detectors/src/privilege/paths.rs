@@ -66,7 +66,7 @@ fn classify_word(word: &str, method: &str, writes: bool) -> Option<PrivilegeClas
     }
 }
 
-fn lower<'a>(word: &'a Cow<'_, str>) -> Cow<'a, str> {
+fn lower(word: &str) -> Cow<'_, str> {
     if word.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(word.to_ascii_lowercase())
     } else {

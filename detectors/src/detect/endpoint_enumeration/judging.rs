@@ -5,6 +5,7 @@ use tokenwatch_model::{Detector, Evidence, Severity};
 use crate::calendar::HOUR;
 use crate::detect::{habit_db, window_start};
 use crate::distinct::{Counted, SWEEP_S};
+use crate::failures::Failures;
 use crate::habit::Judgement;
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::settings::DetectorSettings;
@@ -110,10 +111,7 @@ pub(super) fn failing_paths(
     if paths < config.failing_paths {
         return None;
     }
-    let usual = token
-        .parts
-        .all_failures()
-        .map(|failures| failures.usual_share());
+    let usual = token.parts.all_failures().map(Failures::usual_share);
     let usual = usual.fold(0.0, f64::max);
     let distinct = token.parts.distinct_mut()?;
     let share = distinct.failed_share();
