@@ -127,6 +127,7 @@ impl<'a> Call<'a> {
 }
 
 /// What a key of a flat record holds that has to do with credentials.
+#[derive(Clone, Copy)]
 pub(crate) enum CredentialField<'k> {
     /// A claim of the JWT.
     Claim(&'k str),
