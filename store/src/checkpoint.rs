@@ -24,6 +24,11 @@ use crate::store::Store;
 /// One would do; a few let an operator look at what was before.
 const SLOTS: u64 = 4;
 
+/// Tokens whose states are read at once: about 30 MB, for the embedded engine makes a result whole before it sends it.
+const TOKENS_PER_READ: u64 = 100_000;
+/// Behind every token's id: the letter after the underscore of `tok_`.
+const BEHIND_ALL: &str = "tok`";
+
 /// What changed since the checkpoint before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
@@ -168,11 +173,29 @@ impl Store {
     }
 
     async fn token_states(&self, checkpoint: u64) -> Result<Vec<(TokenId, Vec<u8>)>, StoreError> {
-        let sql =
-            "SELECT ?fields FROM token_profiles FINAL WHERE checkpoint <= ? AND forgotten = 0";
-        let query = self.client().query(sql).bind(checkpoint);
+        let sql = "SELECT count() FROM token_profiles";
+        let rows = self.client().query_raw(sql).fetch_one::<u64>().await?;
+        let mut tokens = Vec::with_capacity(usize::try_from(rows).unwrap_or(0));
+        for (first, behind) in id_ranges(rows.div_ceil(TOKENS_PER_READ)) {
+            self.read_token_states(checkpoint, &first, &behind, &mut tokens)
+                .await?;
+        }
+        Ok(tokens)
+    }
+
+    /// Adds the states of the tokens from `first` to before `behind` to `tokens`.
+    async fn read_token_states(
+        &self,
+        checkpoint: u64,
+        first: &str,
+        behind: &str,
+        tokens: &mut Vec<(TokenId, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT ?fields FROM token_profiles FINAL \
+                   WHERE token_id >= ? AND token_id < ? AND checkpoint <= ? AND forgotten = 0";
+        let query = self.client().query(sql);
+        let query = query.bind(first).bind(behind).bind(checkpoint);
         let mut cursor = query.fetch::<TokenStateRow>()?;
-        let mut tokens = Vec::new();
         while let Some(row) = cursor.next().await? {
             let id = row.token_id.parse().map_err(|_| StoreError::Corrupt {
                 table: "token_profiles",
@@ -180,8 +203,23 @@ impl Store {
             })?;
             tokens.push((id, row.state.0));
         }
-        Ok(tokens)
+        Ok(())
     }
+}
+
+/// Ranges of ids, at least `parts` of them, of about as many tokens each: ids are as even as the digests that they are cut
+/// from.
+fn id_ranges(parts: u64) -> Vec<(String, String)> {
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX).clamp(1, 1 << 16);
+    let bits = parts.next_power_of_two().ilog2();
+    let bound = |part: u32| match u128::from(part).checked_shl(u128::BITS - bits) {
+        Some(first) if part < 1 << bits => TokenId::from_bits(first).to_string(),
+        None if part == 0 => TokenId::from_bits(0).to_string(),
+        _ => BEHIND_ALL.to_owned(),
+    };
+    (0..1 << bits)
+        .map(|part| (bound(part), bound(part + 1)))
+        .collect()
 }
 
 fn token_rows(checkpoint: &Checkpoint) -> Vec<CheckpointTokenRow> {
@@ -200,4 +238,26 @@ fn token_rows(checkpoint: &Checkpoint) -> Vec<CheckpointTokenRow> {
         profile: String::new(),
     });
     changed.chain(forgotten).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_ids_join_and_hold_every_id() {
+        for parts in [0, 1, 2, 3, 100] {
+            let ranges = id_ranges(parts);
+            assert!(
+                ranges.len() as u64 >= parts && ranges.len() <= 128,
+                "{parts}"
+            );
+            assert_eq!(ranges[0].0, TokenId::from_bits(0).to_string());
+            assert!(ranges[ranges.len() - 1].1 > TokenId::from_bits(u128::MAX).to_string());
+            for (earlier, later) in ranges.iter().zip(&ranges[1..]) {
+                assert_eq!(earlier.1, later.0);
+                assert!(earlier.0 < earlier.1);
+            }
+        }
+    }
 }
