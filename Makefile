@@ -1,6 +1,6 @@
 # Every target is one script; `make help` lists them.
 
-.PHONY: help build fetch console demo test e2e check bench
+.PHONY: help build fetch console demo test e2e check bench eval
 
 help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,3 +30,6 @@ check: ## Formatting, lints, types
 
 bench: ## Run the benchmarks
 	@deploy/dev/bench.sh $(ARGS)
+
+eval: ## Tell how well detection does on simulated traffic
+	@deploy/dev/eval.sh $(ARGS)

@@ -17,7 +17,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::zeroize::{Zeroize, Zeroizing};
 use sha2::Sha256;
-use tokenwatch_model::TokenId;
+use tokenwatch_model::{Format, TokenId};
 
 /// 256 bits, the block that SHA-256 gives.
 const KEY_BYTES: usize = 32;
@@ -122,6 +122,12 @@ impl TokenKey {
         let mut mac = self.keyed.clone();
         mac.update(secret);
         finish(mac)
+    }
+
+    /// The id of the credential that a gateway logging in this format names so.
+    pub fn credential_id(&self, format: Format, name: &str) -> TokenId {
+        // A name is unique within its gateway only, and the format stands for the gateway.
+        self.name_id("credential", &[format.name(), name])
     }
 
     /// The id of what `parts` name within `namespace`.

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use tokenwatch_ingest::FormatChoice;
 use tokenwatch_model::Timestamp;
 
+use crate::simulate::{MIN_DAYS, Mix, SimulatedFormat};
+
 /// Tells when an API token is used by someone who should not have it.
 ///
 /// Tokenwatch reads the access logs of API gateways, learns what is normal for every token, and says when one is used
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Backtest(BacktestArgs),
     /// Tell why there was, or was not, a finding about a token
     Explain(ExplainArgs),
+    /// Simulate labelled traffic with attacks, and tell how well detection does on it
+    Simulate(SimulateArgs),
     /// Check a configuration file and tell every problem with its key path and line
     CheckConfig {
         /// The file
@@ -114,6 +118,44 @@ pub(crate) struct ReplayArgs {
     /// Write every incident in its final state here, as NDJSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) incidents: Option<PathBuf>,
+}
+
+/// `tokenwatch simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Decides everything that chance decides
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many days; nothing is attacked in the first fourteen
+    #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(i32).range(i64::from(MIN_DAYS)..=365))]
+    pub(crate) days: i32,
+    /// How many tokens
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    pub(crate) tokens: u32,
+    /// Which gateway's log lines to write to standard output
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = SimulatedFormat::Nginx)]
+    pub(crate) format: SimulatedFormat,
+    /// How often each class of habit is there
+    #[arg(long, value_enum, default_value_t = Mix::Realistic)]
+    pub(crate) mix: Mix,
+    /// Whether there are attacks
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) attacks: bool,
+    /// Write what really happened here, as NDJSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) labels: Option<PathBuf>,
+    /// Write the configuration that fits the traffic here: what the simulated applications may call
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) write_config: Option<PathBuf>,
+    /// Write no lines; run detection over the traffic and print how well it did
+    #[arg(long)]
+    pub(crate) evaluate: bool,
+    /// Write the evaluation here too, as JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "evaluate")]
+    pub(crate) report: Option<PathBuf>,
+    /// Take the deployment key, the geo databases and the detectors' settings from this configuration file
+    #[arg(long, value_name = "FILE", env = "TOKENWATCH_CONFIG", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// Log files and how to read them.

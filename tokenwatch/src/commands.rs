@@ -8,6 +8,7 @@ mod explain;
 mod input;
 mod migrate;
 mod replay;
+mod simulate;
 mod stored;
 mod token;
 mod user;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => quietly(replay::run(&args))?,
         Command::Explain(args) => quietly(block_on(explain::run(args)))?,
         Command::Backtest(args) => quietly(block_on(backtest::run(args)))?,
+        Command::Simulate(args) => quietly(simulate::run(&args))?,
         Command::CheckConfig { file } => return Ok(check_config::run(&file)),
         Command::Token(TokenCommand::Id { config }) => token::print_id(config.as_deref())?,
         Command::User(UserCommand::Add { config, name }) => {

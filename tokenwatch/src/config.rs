@@ -125,6 +125,17 @@ pub(crate) fn load(path: &Path, secrets: &dyn SecretSource) -> anyhow::Result<Se
     Ok(parse(&path.display().to_string(), &text, secrets)?)
 }
 
+/// What the file at `path` says of the detectors, as it is written.
+pub(crate) fn detectors(path: &Path) -> anyhow::Result<DetectorsConfig> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    let config = read(&text).map_err(|problem| ConfigError {
+        file: path.display().to_string(),
+        problems: vec![problem],
+    })?;
+    Ok(config.detectors)
+}
+
 /// Checks `text`, the content of `file`.
 pub(crate) fn parse(
     file: &str,
