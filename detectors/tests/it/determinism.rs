@@ -120,7 +120,7 @@ fn attacked_fleet(seed: u64, partitions: u128) -> Vec<AccessEvent<'static>> {
             token: 1_000 + number % 150,
             at_ms: (MONDAY + 2_400) * 1_000 + 700 * number as i64,
             ip: [203, 0, 113, 9],
-            consumer: "nobody",
+            named: false,
             status: 401,
             ..Call::default()
         });

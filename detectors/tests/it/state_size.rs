@@ -7,7 +7,7 @@ use crate::support::{Call, DAY, MONDAY, settings};
 const TOKENS: u128 = 20_000;
 
 #[test]
-fn an_average_token_takes_less_than_300_bytes() {
+fn an_average_token_takes_less_than_325_bytes() {
     let mut engine = Engine::new(settings(""));
     let mut out = Detections::default();
     let mut random = fastrand::Rng::with_seed(11);
@@ -38,5 +38,5 @@ fn an_average_token_takes_less_than_300_bytes() {
     assert_eq!(stats.tokens, TOKENS as usize);
     let average = stats.state_bytes as f64 / TOKENS as f64;
     println!("{average:.0} bytes per token");
-    assert!(average <= 300.0, "{average}");
+    assert!(average <= 325.0, "{average}");
 }
