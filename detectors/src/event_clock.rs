@@ -6,8 +6,9 @@
 //! events; watermarks only count late events and end episodes.
 //!
 //! An event far ahead of its stream is either the first after a silence or comes from a gateway whose clock is wrong.
-//! Silence is plausible if the last 64 events took as long as the jump, or if it was silent for a quarter of that before. Otherwise the event is quarantined until others
-//! confirm the new time: three in a row from two gateways (or from the only one), or 64 in a row.
+//! Silence is plausible if the last 64 events took as long as the jump, or if it was silent for a quarter of that before.
+//! Otherwise the event is quarantined until others without a believable one in between confirm the new time: the second
+//! from the only gateway, the third from two, the eighth from one of several.
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Origin, Timestamp};
@@ -20,8 +21,11 @@ const PACE_EVENTS: usize = 64;
 const MAX_STREAMS: usize = 1_024;
 /// Nodes kept apart within a stream; later ones share the last.
 const MAX_NODES: usize = 64;
-/// Suspicious events in a row that confirm a jump.
-const CONFIRMATIONS: u32 = 3;
+/// Suspicious events in a row that confirm a jump: from the only active gateway, from two, from one of several, whose
+/// clock may be wrong while the others are silent by chance.
+const FROM_THE_ONLY_NODE: u32 = 2;
+const FROM_SEVERAL_NODES: u32 = 3;
+const FROM_ONE_OF_SEVERAL: u32 = 8;
 /// Progress of any node after which those that stood still for all of it, and for the same before, are idle.
 const IDLE_MICROS: i64 = 60_000_000;
 /// A silence is plausible up to this many times the longest one in about so many events.
@@ -74,7 +78,7 @@ struct Node {
 struct Suspects {
     in_a_row: u32,
     first_node: usize,
-    first_at: i64,
+    last_at: i64,
     several_nodes: bool,
 }
 
@@ -247,21 +251,22 @@ impl Stream {
             .filter(|node| node.seen.contains(&true))
             .count();
         let suspects = &mut self.suspects;
-        let apart = ts
-            .as_micros()
-            .saturating_sub(suspects.first_at)
-            .saturating_abs();
-        if suspects.in_a_row == 0 || apart > agree_micros {
+        let backwards = suspects.last_at.saturating_sub(ts.as_micros()) > agree_micros;
+        if suspects.in_a_row == 0 || backwards {
             *suspects = Suspects {
                 first_node: node,
-                first_at: ts.as_micros(),
                 ..Suspects::default()
             };
         }
+        suspects.last_at = ts.as_micros();
         suspects.several_nodes |= suspects.first_node != node;
         suspects.in_a_row += 1;
-        let agreed = suspects.several_nodes || active <= 1;
-        (suspects.in_a_row >= CONFIRMATIONS && agreed) || suspects.in_a_row >= PACE_EVENTS as u32
+        suspects.in_a_row
+            >= match (active, suspects.several_nodes) {
+                (0 | 1, _) => FROM_THE_ONLY_NODE,
+                (_, true) => FROM_SEVERAL_NODES,
+                (_, false) => FROM_ONE_OF_SEVERAL,
+            }
     }
 
     fn advance(&mut self, node: usize, ts: Timestamp) {
@@ -360,6 +365,19 @@ mod tests {
             admit(&mut clock, "b", 10_001),
             Admission::Live { .. }
         ));
+    }
+
+    #[test]
+    fn a_sparse_stream_goes_on_after_a_weekend() {
+        let mut clock = EventClock::default();
+        for tenth in 0..200 {
+            admit(&mut clock, "a", tenth * 600);
+        }
+        let monday = 120_000 + 400_000;
+        let quarantined = (0..20)
+            .filter(|tenth| admit(&mut clock, "a", monday + tenth * 600) == Admission::Quarantined)
+            .count();
+        assert_eq!(quarantined, 1);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::subject::SubjectKey;
 use crate::token::Token;
 
 /// Changes whenever the layout of any state does.
-const VERSION: u8 = 3;
+const VERSION: u8 = 5;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, Default)]
