@@ -11,8 +11,8 @@ pub(super) enum Naming {
     None,
     /// A number.
     Number,
-    /// 32 hexadecimal digits.
-    Hex,
+    /// A UUID.
+    Uuid,
 }
 
 /// A route.
@@ -54,7 +54,7 @@ const fn route(
     }
 }
 
-use Naming::{Hex, None as Nameless, Number};
+use Naming::{None as Nameless, Number, Uuid};
 
 /// Every route.
 pub(super) const ROUTES: [Route; 35] = [
@@ -64,7 +64,7 @@ pub(super) const ROUTES: [Route; 35] = [
     route("PATCH", "/v1/orders/{id}", Number, 900),
     route("GET", "/v1/orders/{id}/items", Number, 3_200),
     route("GET", "/v1/customers", Nameless, 12_000),
-    route("GET", "/v1/customers/{id}", Hex, 1_400),
+    route("GET", "/v1/customers/{id}", Uuid, 1_400),
     route("POST", "/v1/customers", Nameless, 600),
     route("GET", "/v1/invoices", Nameless, 15_000),
     route("GET", "/v1/invoices/{id}", Number, 2_600),
@@ -75,15 +75,15 @@ pub(super) const ROUTES: [Route; 35] = [
     route("GET", "/v1/stock/{id}", Number, 350),
     route("PUT", "/v1/stock/{id}", Number, 250),
     route("GET", "/v1/shipments", Nameless, 8_000),
-    route("GET", "/v1/shipments/{id}", Hex, 1_100),
+    route("GET", "/v1/shipments/{id}", Uuid, 1_100),
     route("POST", "/v1/shipments", Nameless, 800),
-    route("GET", "/v1/payments/{id}", Hex, 900),
+    route("GET", "/v1/payments/{id}", Uuid, 900),
     route("POST", "/v1/payments", Nameless, 700),
     route("GET", "/v1/events", Nameless, 30_000),
     route("POST", "/v1/events", Nameless, 120),
     route("GET", "/v1/reports/daily", Nameless, 46_000),
     route("GET", "/v1/search", Nameless, 6_500),
-    route("GET", "/v1/jobs/{id}", Hex, 400),
+    route("GET", "/v1/jobs/{id}", Uuid, 400),
     route("POST", "/v1/jobs", Nameless, 300),
     route("GET", "/v1/health", Nameless, 90),
     route("GET", "/v2/orders/{id}/timeline", Number, 2_400),
@@ -91,7 +91,7 @@ pub(super) const ROUTES: [Route; 35] = [
     route("GET", "/v1/admin/keys", Nameless, 7_000),
     route("POST", "/v1/admin/keys", Nameless, 900),
     route("DELETE", "/v1/admin/users/{id}", Number, 100),
-    route("GET", "/v1/admin/export/{id}", Hex, 240_000),
+    route("GET", "/v1/admin/export/{id}", Uuid, 240_000),
     route("GET", "/v1/admin/audit", Nameless, 26_000),
 ];
 
@@ -114,9 +114,18 @@ pub(super) fn write_path(out: &mut String, route: RouteId, object: u64) {
     out.push_str(before);
     match route.naming {
         Naming::Number | Naming::None => write!(out, "{object}").unwrap_or_default(),
-        Naming::Hex => {
-            let digits = [hash([object, 1, 0, 0]), hash([object, 2, 0, 0])];
-            write!(out, "{:016x}{:016x}", digits[0], digits[1]).unwrap_or_default();
+        Naming::Uuid => {
+            let (high, low) = (hash([object, 1, 0, 0]), hash([object, 2, 0, 0]));
+            write!(
+                out,
+                "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+                high >> 32,
+                (high >> 16) & 0xffff,
+                high & 0xfff,
+                low >> 52,
+                low & 0xffff_ffff_ffff
+            )
+            .unwrap_or_default();
         }
     }
     out.push_str(after);
@@ -136,7 +145,7 @@ mod tests {
     fn paths_are_their_templates_with_an_object() {
         assert_eq!(path(0, 7), "/v1/orders");
         assert_eq!(path(4, 7), "/v1/orders/7/items");
-        assert_eq!(path(6, 7).len(), "/v1/customers/".len() + 32);
+        assert_eq!(path(6, 7).len(), "/v1/customers/".len() + 36);
         assert_ne!(path(6, 7), path(6, 8));
         assert_ne!(path(NO_ROUTE, 7), path(NO_ROUTE, 17));
     }

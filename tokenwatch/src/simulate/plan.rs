@@ -163,7 +163,6 @@ fn on_token(
     let last = days - attack.days();
     let first = match attack {
         Attack::Poisoning { .. } => (days - 4).max(WARMUP_DAYS),
-        Attack::LowAndSlow { .. } => WARMUP_DAYS.min(last),
         _ => WARMUP_DAYS,
     };
     let day = dice.whole(first.into(), i64::from(last).max(i64::from(first) + 1)) as i32;
