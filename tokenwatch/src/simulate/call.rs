@@ -92,6 +92,8 @@ impl Call {
         } else {
             dice.between(60.0, 220.0)
         };
+        // Logs tell milliseconds; what happened and what is judged must not differ by less.
+        let at = at - at.rem_euclid(1_000);
         Self {
             at,
             arrives: at,

@@ -1,6 +1,8 @@
 //! Which benign cases there are, spread over the scored days.
 
-use crate::simulate::calendar::{CLOCK_CHANGE_DAY, DAY, HOUR, MONTH_END_DAY, Moment, start_of};
+use crate::simulate::calendar::{
+    CLOCK_CHANGE_DAY, DAY, HOUR, MONTH_END_DAY, Moment, SECOND, start_of,
+};
 use crate::simulate::case::{Benign, Case, Members};
 use crate::simulate::clients::{FAMILIES, OWNERS};
 use crate::simulate::dice::{Dice, Purpose};
@@ -52,7 +54,7 @@ impl Draw<'_> {
     fn time(&mut self, nth: i64) -> Moment {
         let scored = i64::from(self.days - WARMUP_DAYS - 1) * DAY;
         let from = start_of(WARMUP_DAYS) + scored * nth / PARTS;
-        from.div_euclid(DAY) * DAY + self.dice.whole(8 * HOUR, 18 * HOUR)
+        from.div_euclid(DAY) * DAY + self.dice.whole(8 * 3_600, 18 * 3_600) * SECOND
     }
 
     fn those(&self, is_meant: impl Fn(&Member) -> bool) -> Members {
