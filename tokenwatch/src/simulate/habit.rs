@@ -286,16 +286,10 @@ impl Habit {
                 }
             }
             Self::DailyCron { at, calls, .. } => {
-                if !dice.chance(0.03) {
-                    let count = dice.lognormal(0.3) * calls;
-                    burst(
-                        start + at + dice.whole(0, 3) * MINUTE,
-                        5 * MINUTE,
-                        count,
-                        dice,
-                        out,
-                    );
-                }
+                let count = dice.lognormal(0.3) * calls;
+                let at = start + at + dice.whole(0, 3) * MINUTE;
+                let runs = !dice.chance(0.03);
+                burst(at, 5 * MINUTE, if runs { count } else { 0.0 }, dice, out);
             }
             Self::Batch {
                 on,

@@ -64,7 +64,9 @@ impl Home {
     /// The country that it is in first of all.
     pub(super) fn country(&self) -> &'static str {
         let id = match self {
-            Self::Servers(servers) => return servers.first().map_or("DE", country_of),
+            Self::Servers(servers) => {
+                return servers.first().map_or("DE", |server| country_of(*server));
+            }
             Self::Person { home, .. } => *home,
             Self::Roaming { among, .. } => among[0],
         };
@@ -75,7 +77,12 @@ impl Home {
     pub(super) fn asns(&self) -> Vec<u32> {
         let asn = |id: &NetworkId| network_of(*id).asn;
         match self {
-            Self::Servers(servers) => servers.iter().filter_map(find).map(|id| asn(&id)).collect(),
+            Self::Servers(servers) => servers
+                .iter()
+                .copied()
+                .filter_map(find)
+                .map(|id| asn(&id))
+                .collect(),
             Self::Person { home, phone, .. } => vec![asn(home), asn(phone)],
             Self::Roaming { among, .. } => among.iter().map(asn).collect(),
         }
@@ -106,13 +113,13 @@ impl Home {
 }
 
 /// The network that an address of [`address`] is in.
-fn find(address: &Ipv4Addr) -> Option<NetworkId> {
+fn find(address: Ipv4Addr) -> Option<NetworkId> {
     let [a, b, ..] = address.octets();
     networks(|network| network.starts_with(a, b))
         .first()
         .copied()
 }
 
-fn country_of(address: &Ipv4Addr) -> &'static str {
+fn country_of(address: Ipv4Addr) -> &'static str {
     find(address).map_or("DE", |id| network_of(id).country)
 }

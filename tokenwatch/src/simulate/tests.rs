@@ -133,12 +133,12 @@ fn a_line_decodes_to_the_event_that_is_judged() {
             calls.extend(day);
         }
         let batch = records(&world, &calls);
-        let decoded = pipeline::decode(&decoder, &batch);
-        assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects.first());
-        assert_eq!(decoded.events.len(), calls.len());
+        let read = pipeline::decode(&decoder, &batch);
+        assert!(read.rejects.is_empty(), "{:?}", read.rejects.first());
+        assert_eq!(read.events.len(), calls.len());
         let mut rendered = Rendered::default();
         rendered.fill(&world, &calls);
-        for (index, (event, call)) in decoded.events.into_iter().zip(&calls).enumerate() {
+        for (index, (event, call)) in read.events.into_iter().zip(&calls).enumerate() {
             let judged = rendered.event(&world, &geo, index, call, true);
             assert_eq!(without_position(event), without_position(judged));
         }

@@ -93,9 +93,8 @@ pub(in super::super) fn apply(
         Benign::Expired => expire(case, member, day, calls, dice),
         // Six tokens of ten use it.
         Benign::NewRoute if own % 10 < 6 => use_new_route(case.from, member, calls, dice),
-        Benign::NewRoute => {}
-        // Of the token itself, of the lines on their way, of the clock.
-        Benign::Roaming | Benign::Delivery | Benign::ClockChange { .. } => {}
+        // The others are of the token itself, of the lines on their way, of the clock.
+        Benign::NewRoute | Benign::Roaming | Benign::Delivery | Benign::ClockChange { .. } => {}
     }
 }
 

@@ -53,12 +53,11 @@ pub(super) fn is_subject(
     match (planned.victim, whom) {
         (Some(victim), Whom::Token(token)) => victim == *token,
         (Some(victim), Whom::Consumer(name)) => world.members[victim as usize].consumer == *name,
-        (Some(_), _) => false,
+        (Some(_), _) | (None, Whom::Consumer(_)) => false,
         // Credential stuffing: a source of it, whoever is behind many sources, or a token on its list.
         (None, Whom::Token(token)) => planned.valid.contains(token),
         (None, Whom::Source(source)) => is_source(source, sources),
         (None, Whom::Fleet | Whom::Stranger) => true,
-        (None, Whom::Consumer(_)) => false,
     }
 }
 
