@@ -19,7 +19,7 @@ pub(crate) use popularity::{ANY, Popularity};
 use crate::config::FleetFailureConfig;
 use crate::hash_text;
 use crate::route_template::RouteWords;
-use crate::token::{Fact, Token};
+use crate::token::Token;
 
 /// Length of a window in seconds.
 pub(crate) const WINDOW_S: i64 = 30;
@@ -31,9 +31,11 @@ const KEPT_WINDOWS: i64 = 60;
 const MAX_WINDOWS: usize = 120;
 /// Groups counted in one window: 4,096 of 40 bytes are 160 KiB.
 const MAX_GROUPS: usize = 4_096;
-/// A token is counted from this many calls in a window on; it fails from as many failed calls, a quarter of all.
-const ACTIVE_CALLS: u16 = 3;
+/// A token fails in a window in which a quarter of its calls do.
 const FAILING_PART: u16 = 4;
+/// A token counts as active, failing or hot once in so many windows, and that many are looked at together: five minutes, so
+/// that slow fleets are seen to fail, too.
+const SPAN: i64 = 10;
 /// Names of routes that a window keeps as examples: the first in the alphabet.
 const MAX_ROUTES: usize = 5;
 
@@ -69,9 +71,11 @@ pub(crate) struct Cell {
     pub(crate) name: Option<String>,
 }
 
-/// What a token did in its newest window; 4 bytes.
+/// What a token did in its newest window, and in which it was counted last; 10 bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Mark {
+    /// The low bits of the windows in which it counted as active, failing, hot.
+    counted: [u16; 3],
     pub(crate) calls: u16,
     pub(crate) failed: u16,
 }
@@ -146,26 +150,21 @@ impl Commons {
             Outcome::Denied | Outcome::NotFound | Outcome::ServerError
         );
         mark.failed = mark.failed.saturating_add(u16::from(failed));
-        let mark = *mark;
-        let rated = token.rate.as_ref();
-        let begins = mark.calls == ACTIVE_CALLS;
-        let surges = rated.is_some_and(|rate| mark.calls == rate.hot_at.max(ACTIVE_CALLS));
-        let fails =
-            failed && !token.marks.is(Fact::Fails) && fails_at(mark) && !token.fails_habitually();
-        if fails {
-            token.marks.set(Fact::Fails, true);
-        }
-        if begins {
-            let is_rated = u32::from(rated.is_some());
+        let (is_failing, calls) = (failed && fails_at(*mark), mark.calls);
+        let is_rated = token.rate.is_some();
+        let is_hot = token.rate.as_ref().is_some_and(|rate| calls >= rate.hot_at);
+        let is_failing = is_failing && !token.fails_habitually();
+        let mark = &mut token.mark;
+        if mark.counts(ACTIVE, number) {
             self.add(number, event, |cell| {
                 cell.active += 1;
-                cell.rated += is_rated;
+                cell.rated += u32::from(is_rated);
             });
         }
-        if surges {
+        if is_hot && mark.counts(HOT, number) {
             self.add(number, event, |cell| cell.hot += 1);
         }
-        if fails {
+        if is_failing && mark.counts(FAILING, number) {
             self.note_failing(number, event);
         }
     }
@@ -230,8 +229,8 @@ impl Commons {
         Some(window.cells.entry(key).or_default())
     }
 
-    /// Whether so many tokens of the fleet, or of one of the event's groups, failed in a window between `from` and `to`
-    /// that no single one is to blame.
+    /// Whether so many tokens of the fleet, or of one of the groups, failed in the five minutes before a window between
+    /// `from` and `to` was over that no single one is to blame.
     pub(crate) fn is_failing(
         &self,
         groups: Groups,
@@ -239,12 +238,9 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.between(from, to).any(|window| {
-            groups.keys().any(|key| {
-                window
-                    .cells
-                    .get(&key)
-                    .is_some_and(|cell| fails_together(key, cell, settings))
+        self.readable(from, to).any(|number| {
+            self.any_group(groups, number, |key, cell| {
+                fails_together(key, cell, settings)
             })
         })
     }
@@ -257,12 +253,9 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.between(from, to).any(|window| {
-            groups.keys().any(|key| {
-                window
-                    .cells
-                    .get(&key)
-                    .is_some_and(|cell| is_common(key, cell.hot, cell.rated, settings))
+        self.readable(from, to).any(|number| {
+            self.any_group(groups, number, |key, cell| {
+                is_common(key, cell.hot, cell.rated, settings)
             })
         })
     }
@@ -274,8 +267,9 @@ impl Commons {
         window: u32,
         settings: &FleetFailureConfig,
     ) -> bool {
-        let is_common = |(key, cell): (u64, &Cell)| fails_together(key, cell, settings);
-        self.any_cell(groups, window, is_common)
+        self.any_group(groups, i64::from(window), |key, cell| {
+            fails_together(key, cell, settings)
+        })
     }
 
     /// The same for a surge.
@@ -285,30 +279,42 @@ impl Commons {
         window: u32,
         settings: &FleetFailureConfig,
     ) -> bool {
-        let is_common = |(key, cell): (u64, &Cell)| is_common(key, cell.hot, cell.rated, settings);
-        self.any_cell(groups, window, is_common)
-    }
-
-    fn any_cell(
-        &self,
-        groups: Groups,
-        window: u32,
-        is_common: impl Fn((u64, &Cell)) -> bool,
-    ) -> bool {
-        self.windows.get(&i64::from(window)).is_some_and(|window| {
-            groups
-                .keys()
-                .filter_map(|key| window.cells.get(&key).map(|cell| (key, cell)))
-                .any(is_common)
+        self.any_group(groups, i64::from(window), |key, cell| {
+            is_common(key, cell.hot, cell.rated, settings)
         })
     }
 
-    fn between(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Window> {
-        let first = from.as_secs().div_euclid(WINDOW_S);
-        let last = (to.as_secs() - READ_LAG_S).div_euclid(WINDOW_S) - 1;
-        self.windows
-            .range(first..=last.max(first - 1))
-            .map(|(_, window)| window)
+    fn any_group(
+        &self,
+        groups: Groups,
+        number: i64,
+        is_common: impl Fn(u64, &Cell) -> bool,
+    ) -> bool {
+        groups
+            .keys()
+            .any(|key| is_common(key, &self.sum(key, number)))
+    }
+
+    /// The sums of a group over the five minutes that end with window `number`.
+    fn sum(&self, key: u64, number: i64) -> Cell {
+        let mut sum = Cell::default();
+        for (_, window) in self.windows.range(number - SPAN + 1..=number) {
+            if let Some(cell) = window.cells.get(&key) {
+                sum.active += cell.active;
+                sum.failing += cell.failing;
+                sum.rated += cell.rated;
+                sum.hot += cell.hot;
+                if sum.name.is_none() {
+                    sum.name.clone_from(&cell.name);
+                }
+            }
+        }
+        sum
+    }
+
+    /// Windows from that of `from` on that may be read at `to`.
+    fn readable(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = i64> + use<> {
+        window_of(from)..=(to.as_secs() - READ_LAG_S).div_euclid(WINDOW_S) - 1
     }
 
     /// Seals every window that `watermark` has passed; what failed together in them, in order.
@@ -323,34 +329,15 @@ impl Commons {
         if until <= self.sealed {
             return;
         }
-        for (number, window) in self.windows.range(self.sealed..until) {
-            let fleet = window.cells.get(&FLEET);
-            let all = fleet.is_some_and(|cell| fails_together(FLEET, cell, settings));
-            let active = fleet.map_or(0, |cell| cell.active);
-            let failing = window
-                .cells
-                .iter()
-                .filter(|(key, cell)| match (all, **key) {
-                    (true, key) => key == FLEET,
-                    (false, FLEET) => false,
-                    (false, key) => {
-                        fails_together(key, cell, settings) || is_route(cell, active, settings)
-                    }
-                })
-                // The failing of a group is one fact: the largest of its groups tells it.
-                .max_by_key(|(key, cell)| (cell.failing, cell.active, **key));
-            if let Some((_, cell)) = failing {
-                told(GroupFailure {
-                    window: *number,
-                    group: cell.name.clone().unwrap_or_default(),
-                    failing: cell.failing,
-                    active: if cell.active == 0 {
-                        active
-                    } else {
-                        cell.active
-                    },
-                    routes: window.routes.clone(),
-                });
+        let from = self.sealed;
+        let sealed: Vec<i64> = self
+            .windows
+            .range(from..until)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in sealed {
+            if let Some(failure) = self.failure_of(number, settings) {
+                told(failure);
             }
         }
         self.sealed = until;
@@ -358,8 +345,62 @@ impl Commons {
     }
 }
 
+impl Commons {
+    /// What failed together in the five minutes that end with window `number`, if any of its tokens began to fail in it.
+    fn failure_of(&self, number: i64, settings: &FleetFailureConfig) -> Option<GroupFailure> {
+        let window = self.windows.get(&number)?;
+        let fleet = self.sum(FLEET, number);
+        let all = fails_together(FLEET, &fleet, settings);
+        let failing = window
+            .cells
+            .iter()
+            .filter(|(key, cell)| cell.failing > 0 && (**key == FLEET) == all)
+            .map(|(key, _)| (*key, self.sum(*key, number)))
+            .filter(|(key, cell)| {
+                fails_together(*key, cell, settings) || is_route(cell, fleet.active, settings)
+            })
+            // The failing of a group is one fact: the largest of its groups tells it.
+            .max_by_key(|(key, cell)| (cell.failing, cell.active, *key));
+        failing.map(|(_, cell)| GroupFailure {
+            window: number,
+            group: cell.name.unwrap_or_default(),
+            failing: cell.failing,
+            active: if cell.active == 0 {
+                fleet.active
+            } else {
+                cell.active
+            },
+            routes: window.routes.clone(),
+        })
+    }
+}
+
+impl Mark {
+    /// Ends a window; when it was counted stays known.
+    pub(crate) fn begin(&mut self) -> Self {
+        let ended = *self;
+        (self.calls, self.failed) = (0, 0);
+        ended
+    }
+
+    /// Whether the token counts in window `number`: it did not in the nine before. Notes it.
+    fn counts(&mut self, of: usize, number: i64) -> bool {
+        let low = number as u16;
+        let recent = self.counted[of] != 0 && i64::from(low.wrapping_sub(self.counted[of])) < SPAN;
+        if !recent {
+            self.counted[of] = low.max(1);
+        }
+        !recent
+    }
+}
+
+/// Indices of what a token counts as.
+const ACTIVE: usize = 0;
+const FAILING: usize = 1;
+const HOT: usize = 2;
+
 fn fails_at(mark: Mark) -> bool {
-    mark.failed >= ACTIVE_CALLS && mark.failed.saturating_mul(FAILING_PART) >= mark.calls
+    mark.failed > 0 && mark.failed.saturating_mul(FAILING_PART) >= mark.calls
 }
 
 fn fails_together(key: u64, cell: &Cell, settings: &FleetFailureConfig) -> bool {
@@ -375,9 +416,9 @@ fn is_common(key: u64, affected: u32, all: u32, settings: &FleetFailureConfig) -
     affected >= tokens && f64::from(affected) >= share * f64::from(all) && all > 0
 }
 
-/// A route has no tokens of its own: it fails if as many fail there as make a failure of the fleet, or a fiftieth of all.
+/// A route has no tokens of its own: it fails if as many fail there as make a failure of the fleet, or an eighth of all.
 fn is_route(cell: &Cell, active: u32, settings: &FleetFailureConfig) -> bool {
-    cell.active == 0 && cell.failing >= settings.fleet_tokens.max(active / 50)
+    cell.active == 0 && cell.failing >= settings.fleet_tokens.max(active / 8)
 }
 
 fn keep_first(routes: &mut Vec<String>, route: &str) {

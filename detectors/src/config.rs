@@ -146,7 +146,7 @@ pub struct FailureBurstConfig {
 pub struct FleetFailureConfig {
     /// What it may do. Findings of tokens are held back in any case.
     pub mode: DetectorMode,
-    /// At least so many tokens of the fleet within half a minute,
+    /// At least so many tokens of the fleet within five minutes,
     pub fleet_tokens: u32,
     /// which are at least this share of its active ones.
     pub fleet_share: f64,
@@ -321,9 +321,9 @@ impl Default for FleetFailureConfig {
         Self {
             mode: DetectorMode::On,
             fleet_tokens: 10,
-            fleet_share: 0.06,
+            fleet_share: 0.25,
             group_tokens: 4,
-            group_share: 0.25,
+            group_share: 0.5,
         }
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenwatch_model::{
-    AccessEvent, Explanation, Finding, Incident, Signal, Timestamp, TokenId, TokenProfile, TokenUse,
+    AccessEvent, Explanation, Finding, Incident, Outcome, Signal, Timestamp, TokenId, TokenProfile,
+    TokenUse,
 };
 
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
@@ -252,7 +253,10 @@ impl Engine {
         let standing = token.homes.visit(event, token.first_seen());
         // What comes late would count for others or not, depending on how far they are.
         if !arrived.late {
-            self.commons.count(token, event);
+            // Whose token is refused elsewhere than at home is no victim of an outage.
+            if event.outcome != Outcome::Denied || standing == Standing::Regular {
+                self.commons.count(token, event);
+            }
             self.sources.note(event, standing);
         }
 

@@ -17,9 +17,9 @@ const PRIOR_CALLS: f64 = 50.0;
 /// Weight of a day in the dispersion of a failure stream.
 const DISPERSION_WEIGHT: f64 = 0.3;
 
-/// Nothing failed today; failures of today differ in where they come from or go to. Neither ends in 401's lowest bit.
+/// Nothing failed today; failures of today differ in where they come from or go to.
 const NO_CAUSE: u32 = 0;
-const SEVERAL_CAUSES: u32 = u32::MAX - 1;
+const SEVERAL_CAUSES: u32 = u32::MAX;
 
 /// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,11 +66,14 @@ pub(crate) struct Failures {
     calls_before: f32,
     /// Different paths, by linear counting: of these ten minutes, the ten before, today.
     paths: [u64; 3],
-    /// Where failed calls of today come from and go to, while that is always the same; else one of the two below.
+    /// Where failed calls of today come from and go to, while that is always the same; else one of the two above.
     cause: u32,
     /// Half-minutes and the failures in them: the running one, and the one before.
     marks: [(u32, u16); 2],
     since_day: u16,
+    /// There were 401 today, and other failures.
+    unauthorised_today: bool,
+    otherwise_today: bool,
     bursting_today: bool,
     bursting_yesterday: bool,
 }
@@ -136,6 +139,8 @@ impl Failures {
         self.calls[3] = [0, self.calls[3][0]];
         self.paths[2] = 0;
         self.cause = NO_CAUSE;
+        self.unauthorised_today = false;
+        self.otherwise_today = false;
         self.bursting_yesterday = self.bursting_today;
         self.bursting_today = false;
     }
@@ -166,7 +171,9 @@ impl Failures {
     }
 
     /// Notes what failed: a hash of its path, and one of where it came from and went to.
-    pub(crate) fn note(&mut self, path_hash: u64, cause: u32) {
+    pub(crate) fn note(&mut self, path_hash: u64, cause: u32, unauthorised: bool) {
+        self.unauthorised_today |= unauthorised;
+        self.otherwise_today |= !unauthorised;
         self.marks[0].1 = self.marks[0].1.saturating_add(1);
         let bit = 1u64 << (path_hash >> 58);
         self.paths[0] |= bit;
@@ -183,9 +190,9 @@ impl Failures {
         self.cause != SEVERAL_CAUSES
     }
 
-    /// Whether the cause that failures of today share ends in 401.
+    /// Whether every failure of today was a 401: the credential itself is not accepted.
     pub(crate) fn is_only_401(&self) -> bool {
-        self.cause & 1 == 1
+        self.unauthorised_today && !self.otherwise_today
     }
 
     /// About how many different paths failed in the window at `index` or around it.

@@ -55,6 +55,13 @@ impl RateHabit {
         }
     }
 
+    /// Counts the calls of the half-minute in which it began, in the windows that surely hold most of them.
+    pub(crate) fn count_before(&mut self, calls: u32) {
+        for scale in &mut self.scales[1..] {
+            scale.add_many(0, calls);
+        }
+    }
+
     /// Moves the windows on. `day` is that of `from`.
     pub(crate) fn advance(&mut self, from: Timestamp, to: Timestamp, day: i64) {
         let hour = f64::from(self.expected_hour);

@@ -21,6 +21,8 @@ use crate::whereabouts::Whereabouts;
 
 /// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
 const PROMOTION_CALLS: u32 = 20;
+/// And in one half-minute: a token that never was busy may begin so.
+const PROMOTION_BURST: u32 = 8;
 /// Discounted days learned before a habit may signal: two.
 const YOUNG_DAYS: f64 = 1.9;
 /// After a longer silence, only the 28-day maxima go on ageing.
@@ -78,8 +80,6 @@ pub(crate) enum Fact {
     SpikedToday = 1,
     /// And yesterday.
     SpikedYesterday = 1 << 1,
-    /// It counts among those that fail in its newest half-minute.
-    Fails = 1 << 2,
     /// A token in a URL was told today.
     ToldTokenInUrl = 1 << 3,
     /// It once had a call with a token in the URL.
@@ -286,8 +286,7 @@ impl Token {
         settings: &DetectorSettings,
     ) {
         let newest = self.newest;
-        let ended = std::mem::take(&mut self.mark);
-        self.marks.set(Fact::Fails, false);
+        let ended = self.mark.begin();
         if let Some(rate) = &mut self.rate
             && let Some((before, excess)) = rate.end_window(before, ended)
             && commons.surges_in(groups, before, &settings.fleet)
@@ -317,11 +316,15 @@ impl Token {
     pub(crate) fn count_call(&mut self, ts: Timestamp) {
         self.calls = self.calls.saturating_add(1);
         let today = self.day.add(day_of(self.newest) - day_of(ts));
-        if self.rate.is_none() && today.is_some_and(|calls| calls >= PROMOTION_CALLS) {
+        let burst = u32::from(self.mark.calls);
+        let promoted = today.is_some_and(|calls| calls >= PROMOTION_CALLS);
+        if self.rate.is_none() && (promoted || burst >= PROMOTION_BURST) {
             let level = self.hourly_level();
             let hour = hour_of(self.newest);
             let since = day_of(self.newest);
-            self.rate = Some(Box::new(RateHabit::seeded(&self.day, hour, since, level)));
+            let mut rate = RateHabit::seeded(&self.day, hour, since, level);
+            rate.count_before(burst.saturating_sub(1));
+            self.rate = Some(Box::new(rate));
         }
     }
 

@@ -95,10 +95,9 @@ fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
     let agent = event.client.user_agent.as_deref().unwrap_or("");
     let address = event.client.ip.map_or(0, crate::hash_ip);
     let cause = hash_text(place) ^ hash_text(agent).rotate_left(21) ^ address.rotate_left(42);
-    // The lowest bit says whether it was a 401: another status is another cause.
-    let status = u32::from(event.http.status == Some(401));
+    let unauthorised = event.http.status == Some(401);
     if let Some(failures) = token.parts.failures_mut(kind) {
-        failures.note(hash_text(path), (cause >> 32) as u32 & !1 | status);
+        failures.note(hash_text(path), (cause >> 32) as u32, unauthorised);
     }
 }
 
@@ -248,8 +247,7 @@ fn hit(
 ) -> Hit {
     let width_s = FAILURE_WIDTHS[index];
     let only_401 = token.parts.failures(kind).is_some_and(|f| f.is_only_401());
-    let retry_loop =
-        kind == FailureKind::Denied && only_401 && window.single_cause && window.share >= ALL;
+    let retry_loop = kind == FailureKind::Denied && only_401 && window.share >= ALL;
     let judgement = window.judgement;
     let above_floor = f64::from(judgement.count) / f64::from(settings.failure_scales[index].floor);
     let grave = if blatant {
@@ -324,8 +322,8 @@ fn text(
             "an expired or revoked credential"
         };
         return format!(
-            "{{name}} was refused with 401 {observed} times within {span} from {{since}}, always the same client on the \
-             same route and never let in: it looks like {seen} that is retried (credential_expired_retry){{sources}}"
+            "{{name}} was refused with 401 {observed} times within {span} from {{since}}, and nothing \
+             else came of its calls: it looks like {seen} that is retried (credential_expired_retry){{sources}}"
         );
     }
     let what = match kind {

@@ -20,12 +20,12 @@ pub(crate) fn hit(failure: GroupFailure) -> (Hit, Timestamp) {
     let start = Timestamp::from_secs(failure.window * WINDOW_S);
     let share = f64::from(failure.failing) / f64::from(failure.active.max(failure.failing).max(1));
     let whose = if failure.group == "fleet" {
-        "all".to_owned()
+        "the fleet".to_owned()
     } else {
         failure.group.clone()
     };
     let text = format!(
-        "{} of the {} active tokens of {whose} failed within half a minute, since {{first}}: an outage or a broken \
+        "{} of the {} active tokens of {whose} failed within five minutes, since {{first}}: an outage or a broken \
          release, no single token's doing; bursts of failures of single tokens are held back meanwhile",
         wording::count(f64::from(failure.failing)),
         wording::count(f64::from(failure.active.max(failure.failing))),
@@ -46,7 +46,7 @@ pub(crate) fn hit(failure: GroupFailure) -> (Hit, Timestamp) {
             text,
             figures: Evidence {
                 observed: Some(f64::from(failure.failing)),
-                window_s: u64::try_from(WINDOW_S).ok(),
+                window_s: Some(300),
                 statistic: format!("{} of the active tokens fail", wording::percent(share)),
                 ..Evidence::default()
             },
