@@ -134,6 +134,8 @@ pub(crate) struct GroupFailure {
     pub(crate) failing: u32,
     pub(crate) active: u32,
     pub(crate) routes: Vec<String>,
+    /// They did not fail, but made far more calls than they usually do.
+    pub(crate) surge: bool,
 }
 
 impl Commons {
@@ -163,6 +165,7 @@ impl Commons {
         }
         if is_hot && mark.counts(HOT, number) {
             self.add(number, event, |cell| cell.hot += 1);
+            self.name(number, event);
         }
         if is_failing && mark.counts(FAILING, number) {
             self.note_failing(number, event);
@@ -174,6 +177,25 @@ impl Commons {
             match self.cell(number, key) {
                 Some(cell) => change(cell),
                 None => self.overflowed += 1,
+            }
+        }
+    }
+
+    /// Names the groups of a token that surges.
+    fn name(&mut self, number: i64, event: &AccessEvent<'_>) {
+        let groups = Groups::of(event);
+        let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
+        let client = event.client.user_agent.as_deref().map(client_family);
+        for (key, name) in [
+            (FLEET, Some("fleet".to_owned())),
+            (
+                groups.consumer,
+                consumer.map(|name| format!("consumer {name}")),
+            ),
+            (groups.client, client.map(|name| format!("client {name}"))),
+        ] {
+            if let (Some(cell), Some(name)) = (self.cell(number, key), name) {
+                cell.name.get_or_insert(name);
             }
         }
     }
@@ -336,7 +358,8 @@ impl Commons {
             .map(|(number, _)| *number)
             .collect();
         for number in sealed {
-            if let Some(failure) = self.failure_of(number, settings) {
+            let failed = self.failure_of(number, settings);
+            if let Some(failure) = failed.or_else(|| self.surge_of(number, settings)) {
                 told(failure);
             }
         }
@@ -371,6 +394,29 @@ impl Commons {
                 cell.active
             },
             routes: window.routes.clone(),
+            surge: false,
+        })
+    }
+
+    /// The group that surged together in the five minutes that end with window `number`, if any began to in it.
+    fn surge_of(&self, number: i64, settings: &FleetFailureConfig) -> Option<GroupFailure> {
+        let window = self.windows.get(&number)?;
+        let surging = window
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.hot > 0)
+            .map(|(key, _)| (*key, self.sum(*key, number)))
+            .filter(|(key, cell)| {
+                cell.hot >= settings.fleet_tokens && is_common(*key, cell.hot, cell.rated, settings)
+            })
+            .max_by_key(|(key, cell)| (cell.hot, cell.rated, *key));
+        surging.map(|(_, cell)| GroupFailure {
+            window: number,
+            group: cell.name.unwrap_or_default(),
+            failing: cell.hot,
+            active: cell.rated,
+            routes: Vec::new(),
+            surge: true,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `fleet_failure`: so many tokens fail together that no single one is to blame.
+//! `fleet_failure`: so many tokens fail, or surge, together that no single one is to blame.
 //!
 //! Says once, of an outage or of a broken release, what would otherwise be one finding for every token; those of single
 //! tokens about counts of failures are held back meanwhile, and what failed is taken out of their habits. What needs no
@@ -24,15 +24,24 @@ pub(crate) fn hit(failure: GroupFailure) -> (Hit, Timestamp) {
     } else {
         failure.group.clone()
     };
-    let text = format!(
-        "{} of the {} active tokens of {whose} failed within five minutes, since {{first}}: an outage or a broken \
-         release, no single token's doing; bursts of failures of single tokens are held back meanwhile",
-        wording::count(f64::from(failure.failing)),
-        wording::count(f64::from(failure.active.max(failure.failing))),
-    );
+    let text = if failure.surge {
+        format!(
+            "{} of the {} active tokens of {whose} made far more calls than they usually do within five minutes, since \
+             {{first}}: a release, a retry storm or a job of all, no single token's doing; spikes of single tokens are \
+             held back meanwhile",
+            wording::count(f64::from(failure.failing)),
+            wording::count(f64::from(failure.active.max(failure.failing))),
+        )
+    } else {
+        failed_text(&failure, &whose)
+    };
     let hit = Hit {
         tier: Tier::Finding,
-        severity: Severity::Low,
+        severity: if failure.surge {
+            Severity::Info
+        } else {
+            Severity::Low
+        },
         evidence_db: 20.0,
         hard: false,
         size: f64::from(failure.failing),
@@ -47,7 +56,11 @@ pub(crate) fn hit(failure: GroupFailure) -> (Hit, Timestamp) {
             figures: Evidence {
                 observed: Some(f64::from(failure.failing)),
                 window_s: Some(300),
-                statistic: format!("{} of the active tokens fail", wording::percent(share)),
+                statistic: format!(
+                    "{} of the active tokens {}",
+                    wording::percent(share),
+                    if failure.surge { "surge" } else { "fail" }
+                ),
                 ..Evidence::default()
             },
         },
@@ -64,4 +77,13 @@ pub(crate) fn hit(failure: GroupFailure) -> (Hit, Timestamp) {
     };
     let decided = Duration::from_secs((WINDOW_S + READ_LAG_S).unsigned_abs());
     (hit, start + decided)
+}
+
+fn failed_text(failure: &GroupFailure, whose: &str) -> String {
+    format!(
+        "{} of the {} active tokens of {whose} failed within five minutes, since {{first}}: an outage or a broken \
+         release, no single token's doing; bursts of failures of single tokens are held back meanwhile",
+        wording::count(f64::from(failure.failing)),
+        wording::count(f64::from(failure.active.max(failure.failing))),
+    )
 }
