@@ -260,7 +260,7 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.readable(from, to).any(|number| {
+        readable(from, to).any(|number| {
             self.any_group(groups, number, |key, cell| {
                 fails_together(key, cell, settings)
             })
@@ -275,7 +275,7 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.readable(from, to).any(|number| {
+        readable(from, to).any(|number| {
             self.any_group(groups, number, |key, cell| {
                 is_common(key, cell.hot, cell.rated, settings)
             })
@@ -332,11 +332,6 @@ impl Commons {
             }
         }
         sum
-    }
-
-    /// Windows from that of `from` on that may be read at `to`.
-    fn readable(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = i64> + use<> {
-        window_of(from)..=(to.as_secs() - READ_LAG_S).div_euclid(WINDOW_S) - 1
     }
 
     /// Seals every window that `watermark` has passed; what failed together in them, in order.
@@ -438,6 +433,11 @@ impl Mark {
         }
         !recent
     }
+}
+
+/// Windows from that of `from` on that may be read at `to`.
+fn readable(from: Timestamp, to: Timestamp) -> std::ops::RangeInclusive<i64> {
+    window_of(from)..=(to.as_secs() - READ_LAG_S).div_euclid(WINDOW_S) - 1
 }
 
 /// Indices of what a token counts as.

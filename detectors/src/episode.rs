@@ -24,7 +24,7 @@ const GROWTH: f64 = 2.0;
 /// The episode of a count ends after this long even if the count stays high.
 const MAX_DURATION: std::time::Duration = std::time::Duration::from_hours(24);
 /// How long a soft hit is held: its half-minute of the fleet has been sealed by then.
-pub(crate) const CONFIRM_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const CONFIRM_AFTER: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// An episode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -228,12 +228,11 @@ impl Episode {
 
     /// Takes over what a further hit says, if it says more.
     pub(crate) fn strengthen(&mut self, hit: Hit, sealed: bool, now: Timestamp) {
-        match (self.standing, hit.tier) {
-            // From common mode, too: it goes on, or comes back, after the fleet has recovered.
-            (Standing::Signals | Standing::CommonMode, Tier::Finding) => {
-                self.standing = standing_of(&hit, now);
-            }
-            _ => {}
+        // From common mode, too: it goes on, or comes back, after the fleet has recovered.
+        if hit.tier == Tier::Finding
+            && matches!(self.standing, Standing::Signals | Standing::CommonMode)
+        {
+            self.standing = standing_of(&hit, now);
         }
         self.quiet_s = self.quiet_s.max(hit.quiet_s);
         self.evidence_db = self.evidence_db.max(hit.evidence_db);

@@ -164,18 +164,15 @@ fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after
+        let marked = after
             .split_once('}')
-            .and_then(|(marker, tail)| value(marker).map(|value| (value, tail)))
-        {
-            Some((value, tail)) => {
-                filled.push_str(&value);
-                rest = tail;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+            .and_then(|(marker, tail)| value(marker).map(|value| (value, tail)));
+        if let Some((value, tail)) = marked {
+            filled.push_str(&value);
+            rest = tail;
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     filled.push_str(rest);

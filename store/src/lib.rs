@@ -34,8 +34,8 @@ pub use history::History;
 pub use metrics::StoreMetrics;
 pub use replay::StoredSet;
 pub use rows::{
-    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow, SilenceRow, UserRow,
-    VerdictRow,
+    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow,
+    SilenceRow, UserRow, VerdictRow,
 };
 pub use state::StoreState;
 pub use store::Store;

@@ -61,7 +61,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let demo = DemoSettings::new(&folder.path, args.listen, gateway, &fleet, &mut rng);
     let settings = demo.settings()?;
     logging::init(&settings.log)?;
-    let service = Service::start(settings).await?;
+    let service = Box::pin(Service::start(settings)).await?;
     let console = format!("http://{}", service.address);
     let gateways = Gateways::new(
         Arc::clone(&fleet),

@@ -187,7 +187,7 @@ async fn replay(
     engine.pass_time(at, &mut Detections::default());
     events.last = newest.as_ref().map(|event| event.ts);
     let names = newest.as_ref().and_then(|event| event.token.as_ref());
-    let name = |text: Option<&std::borrow::Cow<'_, str>>| text.map(|text| text.to_string());
+    let name = |text: Option<&std::borrow::Cow<'_, str>>| text.map(ToString::to_string);
     Ok(Replayed {
         events,
         token: FindingToken {

@@ -47,7 +47,7 @@ pub(crate) struct Pipeline {
 
 /// How often silence is noticed, and how old an event may still arrive after it without coming late.
 const SILENCE_CHECK: Duration = Duration::from_secs(5);
-const SILENCE_PATIENCE: Duration = Duration::from_secs(60);
+const SILENCE_PATIENCE: Duration = Duration::from_mins(1);
 
 impl Pipeline {
     /// Runs until the sources have ended and everything that they sent is written and checkpointed.

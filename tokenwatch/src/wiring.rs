@@ -83,7 +83,7 @@ struct Metrics {
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let settings = config::load(&args.config.config, &SystemSecrets)?;
     logging::init(&settings.log)?;
-    let service = Service::start(settings).await?;
+    let service = Box::pin(Service::start(settings)).await?;
     if let Some(password) = &service.first_admin {
         eprintln!(
             "\n  The console's first user is {} with the password {}\n  It is shown this once.\n",

@@ -21,7 +21,7 @@ const LONELY_HOURS: u32 = 48;
 /// A count halves in about as many hours: a month.
 const FADE_HOURS: u32 = 720;
 /// An hour is read so long after its end at the earliest: streams may be a little apart.
-const READ_LAG: Duration = Duration::from_secs(60);
+const READ_LAG: Duration = Duration::from_mins(1);
 /// The feature that every token has.
 pub(crate) const ANY: u64 = 0;
 

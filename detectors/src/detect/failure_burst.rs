@@ -246,7 +246,10 @@ fn hit(
     settings: &DetectorSettings,
 ) -> Hit {
     let width_s = FAILURE_WIDTHS[index];
-    let only_401 = token.parts.failures(kind).is_some_and(|f| f.is_only_401());
+    let only_401 = token
+        .parts
+        .failures(kind)
+        .is_some_and(Failures::is_only_401);
     let retry_loop = kind == FailureKind::Denied && only_401 && window.share >= ALL;
     let judgement = window.judgement;
     let above_floor = f64::from(judgement.count) / f64::from(settings.failure_scales[index].floor);

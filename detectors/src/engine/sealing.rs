@@ -39,7 +39,7 @@ impl Engine {
             });
         for (hit, decided) in hits {
             let key = SubjectKey::Fleet("fleet".to_owned());
-            self.take_sealed(key, hit, decided, settings, out);
+            self.take_sealed(&key, hit, decided, settings, out);
         }
         let commons = &self.commons;
         let outage = |from: Timestamp, to: Timestamp| {
@@ -61,7 +61,7 @@ impl Engine {
         let (decided, counts_from) = (found.decided(), found.counts_from());
         let detector = found.hit.story.detector;
         let name = SubjectKey::Source(found.name);
-        self.take_sealed(name, found.hit, decided, settings, out);
+        self.take_sealed(&name, found.hit, decided, settings, out);
         for id in found.helped {
             let Some(slot) = self.tokens.find(id) else {
                 continue;
@@ -82,7 +82,7 @@ impl Engine {
     /// Hands a hit of a sealed window to its subject's case.
     pub(super) fn take_sealed(
         &mut self,
-        key: SubjectKey,
+        key: &SubjectKey,
         hit: Hit,
         decided: Timestamp,
         settings: &DetectorSettings,
@@ -108,9 +108,9 @@ impl Engine {
             now: decided,
             stream: u32::MAX,
         };
-        case.advance(&key, decided, circumstances, out);
-        case.take(&key, hit, &scene, circumstances, out);
-        self.schedule(&key);
+        case.advance(key, decided, circumstances, out);
+        case.take(key, hit, &scene, circumstances, out);
+        self.schedule(key);
         self.bound_cases();
     }
 }

@@ -226,7 +226,11 @@ fn interleave(
     ahead: std::time::Duration,
 ) -> Vec<AccessEvent<'static>> {
     let partition = |event: &AccessEvent<'_>| event.origin.partition.expect("set") as usize;
-    let partitions = events.iter().map(partition).max().map_or(1, |last| last + 1);
+    let partitions = events
+        .iter()
+        .map(partition)
+        .max()
+        .map_or(1, |last| last + 1);
     let mut queues = vec![std::collections::VecDeque::new(); partitions];
     for event in events {
         queues[partition(event)].push_back(event.clone());

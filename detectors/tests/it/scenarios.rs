@@ -75,7 +75,9 @@ fn scenarios_find_what_their_folder_is_named_after_and_near_misses_do_not() {
             let found = if SIGNALS_ONLY.contains(&detector) {
                 out.signals.iter().any(|signal| signal.detector == detector)
             } else {
-                out.findings.iter().any(|finding| finding.detector == detector)
+                out.findings
+                    .iter()
+                    .any(|finding| finding.detector == detector)
             };
             assert_eq!(found, !name.starts_with("near_miss"), "{}", case.display());
         }

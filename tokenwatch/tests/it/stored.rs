@@ -103,8 +103,9 @@ impl Deployment {
     /// Writes a configuration with these settings of the detectors.
     pub(crate) fn configure(&self, name: &str, detectors: &str, library: &Path) {
         let text = format!(
-            "[log]\nlevel = \"warn\"\n\n[store.embedded]\npath = {:?}\nlibrary = {library:?}\n\n{detectors}\n",
-            self.data()
+            "[log]\nlevel = \"warn\"\n\n[store.embedded]\npath = \"{}\"\nlibrary = \"{}\"\n\n{detectors}\n",
+            self.data().display(),
+            library.display()
         );
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
