@@ -12,20 +12,24 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here/../.."
 
 profile=dev
-realistic=(--tokens 600 --days 28)
-equal=(--tokens 240 --days 28)
+realistic="--tokens 600 --days 28"
+equal="--tokens 240 --days 28"
 if [ "${1:-}" = --long ]; then
   shift
   profile=release
-  realistic=(--tokens 6000 --days 35)
-  equal=(--tokens 2000 --days 35)
+  realistic="--tokens 6000 --days 35"
+  equal="--tokens 2000 --days 35"
 fi
 binary="$("$here/build.sh" "$profile")"
 reports="${CARGO_TARGET_DIR:-target}/eval"
 mkdir -p "$reports"
-for mix in realistic equal; do
-  declare -n size="$mix"
-  "$binary" simulate --evaluate --mix "$mix" "${size[@]}" --report "$reports/$mix.json" --labels "$reports/$mix.labels.ndjson" "$@"
+evaluate() {
+  local mix="$1" size="$2"
+  shift 2
+  # shellcheck disable=SC2086 # one word per argument is meant
+  "$binary" simulate --evaluate --mix "$mix" $size --report "$reports/$mix.json" --labels "$reports/$mix.labels.ndjson" "$@"
   echo
-done
+}
+evaluate realistic "$realistic" "$@"
+evaluate equal "$equal" "$@"
 echo "Reports as JSON: $reports" >&2
