@@ -401,9 +401,7 @@ impl Commons {
             .iter()
             .filter(|(_, cell)| cell.hot > 0)
             .map(|(key, _)| (*key, self.sum(*key, number)))
-            .filter(|(key, cell)| {
-                cell.hot >= settings.fleet_tokens && is_common(*key, cell.hot, cell.rated, settings)
-            })
+            .filter(|(key, cell)| is_common(*key, cell.hot, cell.rated, settings))
             .max_by_key(|(key, cell)| (cell.hot, cell.rated, *key));
         surging.map(|(_, cell)| GroupFailure {
             window: number,

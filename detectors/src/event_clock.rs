@@ -250,9 +250,16 @@ impl Stream {
             .iter()
             .filter(|node| node.seen.contains(&true))
             .count();
+        // Two clocks that are wrong by different times do not confirm each other: the step between two suspects must be
+        // small beside the jump that they have in common.
+        let jump = ts.as_micros().saturating_sub(self.newest.as_micros());
+        let agree_micros = agree_micros.max(jump / 2);
         let suspects = &mut self.suspects;
-        let backwards = suspects.last_at.saturating_sub(ts.as_micros()) > agree_micros;
-        if suspects.in_a_row == 0 || backwards {
+        let apart = ts
+            .as_micros()
+            .saturating_sub(suspects.last_at)
+            .saturating_abs();
+        if suspects.in_a_row == 0 || apart > agree_micros {
             *suspects = Suspects {
                 first_node: node,
                 ..Suspects::default()
@@ -348,6 +355,23 @@ mod tests {
             assert!(matches!(
                 admit(&mut clock, "a", second),
                 Admission::Live { late: false, .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn two_clocks_wrong_by_different_times_do_not_confirm_each_other() {
+        let mut clock = busy();
+        for second in 200..300 {
+            assert_eq!(admit(&mut clock, "c", 600 + second), Admission::Quarantined);
+            assert_eq!(
+                admit(&mut clock, "d", 86_400 + second),
+                Admission::Quarantined
+            );
+            assert_eq!(admit(&mut clock, "c", 601 + second), Admission::Quarantined);
+            assert!(matches!(
+                admit(&mut clock, "a", second),
+                Admission::Live { .. }
             ));
         }
     }
