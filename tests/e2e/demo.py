@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`tokenwatch demo`: the first finding is there within 30 s, all four detectors find something, the stolen token is revoked, and it ends when told."""
+"""`tokenwatch demo`: the first finding is there within 30 s, every attack of the demo is found, the stolen token is revoked, and it ends when told."""
 
 import json
 import time
@@ -8,10 +8,11 @@ from http.cookiejar import CookieJar
 
 from services import TOKENWATCH, Process, Services, Tokenwatch, wait_for
 
-RUN_SECS = 75
+RUN_SECS = 150
 FIRST_FINDING_LIMIT_SECS = 30
 ENDING_LIMIT_SECS = 10
-DETECTORS = {"failure_burst", "new_geography", "out_of_scope", "rate_spike"}
+# Bursts and spikes are findings a minute after they began, once the fleet is known to be well.
+DETECTORS = {"concurrent_use", "failure_burst", "new_geography", "out_of_scope", "rate_spike"}
 
 
 class Demo(Tokenwatch):
@@ -49,7 +50,7 @@ def main():
         assert len(lines) == 1, f"standard output has one line, not {lines}"
         summary = json.loads(lines[0])
         assert summary["events"] > 10_000, summary
-        assert set(summary["findings"]) == DETECTORS, summary
+        assert set(summary["findings"]) >= DETECTORS, summary
         assert summary["notifications"]["log"] >= len(DETECTORS), summary
         assert summary["responses"]["delivered"] >= 1, summary
         assert summary["console"] == demo.address, summary

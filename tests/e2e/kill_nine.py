@@ -172,11 +172,17 @@ def kill_again_and_again(run, chance):
 def difference(undisturbed, disturbed):
     """Findings whose last version differs in anything but its number, as text; empty if none do.
 
-    In few calls spread over days, partitions are days apart when they are read, and which is ahead may decide over one version more.
+    In few calls spread over days, partitions are days apart when they are read: which is ahead may decide over one version more, and over how
+    many peers had done the same by then, which a summary may name.
     """
+
+    def said(finding):
+        peers = r"(one|[0-9,]+) of [0-9,]+ tokens does?|(one|[0-9,]+) of [0-9,]+ tokens do|no other token does"
+        return {**finding, "revision": None, "summary": re.sub(peers, "peers", finding.get("summary", ""))}
+
     lines = []
     for id in sorted(undisturbed.keys() | disturbed.keys()):
-        left, right = ({**run.get(id, {}), "revision": None} for run in (undisturbed, disturbed))
+        left, right = (said(run.get(id, {})) for run in (undisturbed, disturbed))
         if left != right:
             lines.append(f"{id}\n  undisturbed {left}\n  killed      {right}")
     return "\n".join(lines)

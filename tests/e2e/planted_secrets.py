@@ -84,8 +84,9 @@ checkpoint_interval = "1s"
 listen = "127.0.0.1:0"
 
 # All of them fail at the same time here, which would otherwise be an outage.
-[detectors.failure_burst]
-common_mode_tokens = 1000000
+[detectors.fleet_failure]
+fleet_tokens = 1000000
+group_tokens = 1000000
 
 [[detectors.out_of_scope.policies]]
 tokens = {json.dumps(tokens)}
@@ -230,6 +231,8 @@ def api_pages(tokenwatch):
         yield path, page
         for finding in page["items"]:
             yield f"/findings/{finding['id']}", tokenwatch.get(f"/findings/{finding['id']}")
+            # What is about a source or the fleet has no events of a token.
+        if finding["subject"]["kind"] == "token":
             yield from walk(f"/findings/{finding['id']}/events")
     for path, page in walk("/tokens"):
         yield path, page
