@@ -49,7 +49,7 @@ pub(crate) fn read(line: &str) -> Option<Call<'_>> {
         is_plaintext: matches!(scheme, "http" | "ws"),
         ..Call::default()
     };
-    read_request(&mut call, next()?);
+    read_request(&mut call, next()?)?;
     call.user_agent = next().and_then(present);
     let _cipher = next();
     call.tls_version = next().and_then(present);
@@ -64,15 +64,23 @@ pub(crate) fn read(line: &str) -> Option<Call<'_>> {
 }
 
 /// `GET https://api.example.com:443/v1/orders HTTP/1.1`; `- http://…:80- -` if the request could not be read.
-fn read_request<'a>(call: &mut Call<'a>, request: &'a str) {
-    let mut parts = request.splitn(2, ' ');
-    call.method = parts.next().and_then(present);
-    let rest = parts.next().unwrap_or_default();
-    let target = rest.rsplit_once(' ').map_or(rest, |(target, _)| target);
+///
+/// Anything else means that a quote is missing and the words have moved: the line is refused, because the URL would pass
+/// for another field.
+fn read_request<'a>(call: &mut Call<'a>, request: &'a str) -> Option<()> {
+    let (method, rest) = request.split_once(' ')?;
+    let (target, protocol) = rest.rsplit_once(' ')?;
+    let is_method = method == "-" || method.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_protocol = protocol == "-" || protocol.starts_with("HTTP/");
+    if method.is_empty() || !is_method || !is_protocol {
+        return None;
+    }
+    call.method = present(method);
     if call.method.is_some() {
         call.target = present(target);
         call.host = call.target.as_ref().and_then(url::host_of);
     }
+    Some(())
 }
 
 /// How long it took, if every part of it is known.
@@ -121,6 +129,13 @@ mod tests {
         for end in 0..LINE.len() {
             assert_eq!(read(&LINE[..end]).is_some(), end > time, "{end}");
         }
+    }
+
+    #[test]
+    fn a_line_with_a_quote_missing_is_refused() {
+        assert!(read(LINE).is_some());
+        assert!(read(&LINE.replacen("\"GET", ":GET", 1)).is_none());
+        assert!(read(&LINE.replacen("HTTP/1.1\"", "HTTP/1.1", 1)).is_none());
     }
 
     #[test]
