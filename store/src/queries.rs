@@ -68,6 +68,10 @@ pub enum EventScope {
     Token(TokenId),
     /// Those from a network; a single address is one of full length.
     Source(IpNet),
+    /// Those from an autonomous system.
+    System(u32),
+    /// Those that go the same way.
+    Way(Way),
     /// A consumer's.
     Consumer(String),
     /// Everybody's.
@@ -103,15 +107,70 @@ impl Queries {
     }
 }
 
+/// A route that is called in the same manner, as findings about many addresses name it: `GET /v1/orders (curl/8)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Empty if the log has none.
+    method: String,
+    /// Route, or path with `{id}` for every id.
+    place: String,
+    /// How the user agent begins; empty for every client.
+    client: String,
+}
+
+impl Way {
+    fn parse(name: &str) -> Option<Self> {
+        let is_method =
+            |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
+        let (method, rest) = match name.split_once(' ').filter(|(word, _)| is_method(word)) {
+            Some(parts) => parts,
+            None if name.starts_with('/') => ("", name),
+            None => return None,
+        };
+        let named = rest
+            .strip_suffix(')')
+            .and_then(|rest| rest.split_once(" ("));
+        let (place, client) = named.unwrap_or((rest, ""));
+        Some(Self {
+            method: method.to_owned(),
+            place: place.to_owned(),
+            client: client.to_owned(),
+        })
+    }
+
+    /// What SQL calls alike the paths of the place.
+    fn pattern(&self) -> String {
+        let literal = |text: &str| {
+            text.replace('\\', r"\\")
+                .replace('%', r"\%")
+                .replace('_', r"\_")
+        };
+        let parts: Vec<String> = self.place.split("{id}").map(literal).collect();
+        parts.join("%")
+    }
+}
+
 impl EventScope {
-    /// The scope of a finding's subject; none if it names an address that is none.
+    /// The scope of a finding's subject; none if it names a source that is none.
     pub fn of_subject(subject: &Subject) -> Option<Self> {
         match subject.kind {
             SubjectKind::Token => subject.id.parse().ok().map(Self::Token),
             SubjectKind::Source => {
                 let network = subject.id.parse::<IpNet>().ok();
                 let address = || subject.id.parse::<IpAddr>().ok().map(IpNet::from);
-                network.or_else(address).map(Self::Source)
+                let system = || {
+                    subject
+                        .id
+                        .strip_prefix("AS")?
+                        .parse()
+                        .ok()
+                        .map(Self::System)
+                };
+                network
+                    .or_else(address)
+                    .map(Self::Source)
+                    .or_else(system)
+                    .or_else(|| Way::parse(&subject.id).map(Self::Way))
             }
             SubjectKind::Consumer => Some(Self::Consumer(subject.id.clone())),
             SubjectKind::Fleet => Some(Self::Fleet),
@@ -123,6 +182,11 @@ impl EventScope {
         match self {
             Self::Token(_) => "token_id = {scope:String}",
             Self::Source(_) => "ip BETWEEN toIPv6({first_ip:String}) AND toIPv6({last_ip:String})",
+            Self::System(_) => "asn = toUInt32({scope:String})",
+            Self::Way(_) => {
+                "method = {method:String} AND (route = {place:String} OR path LIKE {pattern:String}) \
+                 AND (startsWith(user_agent, {client:String}) OR startsWith(ja4, {client:String}))"
+            }
             Self::Consumer(_) => "consumer = {scope:String}",
             Self::Fleet => "1",
         }
@@ -135,6 +199,12 @@ impl EventScope {
             Self::Source(network) => query
                 .param("first_ip", ipv6(network.network()).to_string())
                 .param("last_ip", ipv6(network.broadcast()).to_string()),
+            Self::System(number) => query.param("scope", number.to_string()),
+            Self::Way(way) => query
+                .param("method", &way.method)
+                .param("place", &way.place)
+                .param("pattern", way.pattern())
+                .param("client", &way.client),
             Self::Consumer(name) => query.param("scope", name),
             Self::Fleet => query,
         }
@@ -191,6 +261,36 @@ mod tests {
             scope(SubjectKind::Source, "2001:db8::/64"),
             Some(EventScope::Source("2001:db8::/64".parse().unwrap()))
         );
+        assert_eq!(
+            scope(SubjectKind::Source, "AS64500"),
+            Some(EventScope::System(64_500))
+        );
+        for (name, method, place, client) in [
+            ("GET /v1/orders (curl/8)", "GET", "/v1/orders", "curl/8"),
+            (
+                "POST iam.amazonaws.com/CreateUser",
+                "POST",
+                "iam.amazonaws.com/CreateUser",
+                "",
+            ),
+            ("/v1/orders", "", "/v1/orders", ""),
+        ] {
+            let way = Way {
+                method: method.to_owned(),
+                place: place.to_owned(),
+                client: client.to_owned(),
+            };
+            assert_eq!(
+                scope(SubjectKind::Source, name),
+                Some(EventScope::Way(way)),
+                "{name}"
+            );
+        }
+        let Some(EventScope::Way(way)) = scope(SubjectKind::Source, "GET /v1/my_orders/{id}/100%")
+        else {
+            panic!("a way")
+        };
+        assert_eq!(way.pattern(), r"/v1/my\_orders/%/100\%");
         assert_eq!(scope(SubjectKind::Source, "' OR 1 = 1"), None);
         assert_eq!(scope(SubjectKind::Fleet, ""), Some(EventScope::Fleet));
     }

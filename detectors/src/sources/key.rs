@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokenwatch_model::AccessEvent;
 
 use crate::hash_text;
-use crate::samples::{call, shortened};
+use crate::samples::shortened;
 
 /// What calls have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,11 +115,12 @@ pub(crate) fn name_of(key: SourceKey, event: &AccessEvent<'_>) -> String {
         SourceKey::Prefix(IpAddr::V4(ip)) => format!("{ip}/24"),
         SourceKey::Prefix(IpAddr::V6(ip)) => format!("{ip}/48"),
         SourceKey::System(asn) => format!("AS{asn}"),
-        SourceKey::Route(_) => call(event),
+        SourceKey::Route(_) => route_name(event),
         SourceKey::Way(..) => {
             let client = &event.client;
             let program = client.user_agent.as_deref().or(client.ja4.as_deref());
-            format!("{} ({})", call(event), shortened(program.unwrap_or("?")))
+            let program = shortened(program.unwrap_or("?"));
+            format!("{} ({program})", route_name(event))
         }
     }
 }
@@ -143,21 +144,50 @@ fn route_of<'e>(event: &'e AccessEvent<'_>) -> Option<&'e str> {
     http.route.as_deref().or(http.path.as_deref())
 }
 
-/// The hash of a path without the segments that hold a digit: those are mostly ids.
-fn hash_template(path: &str) -> u64 {
+/// What is in the place of an id.
+const ID: &str = "{id}";
+
+/// The segments of a path; those that hold a digit are mostly ids.
+fn template(path: &str) -> impl Iterator<Item = &str> {
     let is_version = |segment: &str| segment.len() <= 3 && segment.starts_with('v');
     path.split('/')
         .filter(|segment| !segment.is_empty())
-        .map(|segment| {
+        .map(move |segment| {
             if segment.bytes().any(|byte| byte.is_ascii_digit()) && !is_version(segment) {
-                "{}"
+                ID
             } else {
                 segment
             }
         })
-        .fold(0, |hash: u64, segment| {
-            hash.rotate_left(5) ^ hash_text(segment)
-        })
+}
+
+/// The hash of a path without its ids.
+fn hash_template(path: &str) -> u64 {
+    template(path).fold(0, |hash: u64, segment| {
+        hash.rotate_left(5) ^ hash_text(segment)
+    })
+}
+
+/// `GET /v1/orders/{id}`, or the gateway's name of the route.
+fn route_name(event: &AccessEvent<'_>) -> String {
+    let route = route_of(event).unwrap_or("?");
+    let mut name = event
+        .http
+        .method
+        .as_deref()
+        .map_or_else(String::new, |method| format!("{} ", shortened(method)));
+    if !route.starts_with('/') {
+        return name + shortened(route);
+    }
+    let begin = name.len();
+    for segment in template(shortened(route)) {
+        name.push('/');
+        name.push_str(segment);
+    }
+    if name.len() == begin {
+        name.push('/');
+    }
+    name
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(crate) struct Evaluation {
     recall: Recall,
     /// What was found where nothing was.
     quiet: Quiet,
-    /// What issue 3 asks for.
+    /// What it has to reach.
     gates: Vec<Gate>,
 }
 

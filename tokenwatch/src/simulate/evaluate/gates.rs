@@ -1,4 +1,4 @@
-//! What detection has to show: the figures that issue 3 asks for, each passed, failed, or not decided by so little traffic.
+//! What detection has to show: its targets, each passed, failed, or not decided by so little traffic.
 
 use serde::Serialize;
 use tokenwatch_model::Severity;

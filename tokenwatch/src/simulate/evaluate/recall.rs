@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
-use tokenwatch_model::Severity;
+use tokenwatch_model::{Severity, Timestamp, TokenId};
 
 use super::fitting;
 use super::ledger::Ledger;
 use crate::simulate::attack::{Attack, Run};
-use crate::simulate::calendar::{MINUTE, Moment, SECOND};
+use crate::simulate::calendar::{MINUTE, Moment, SECOND, timestamp};
 use crate::simulate::plan::{Age, Planned};
 use crate::simulate::world::World;
 
@@ -36,9 +36,30 @@ pub(crate) struct Recall {
     pub(super) by_class: Vec<Row>,
     /// By age of the token.
     pub(super) by_age: Vec<Row>,
+    /// Those without a finding.
+    pub(super) missed: Vec<Missed>,
     /// Every attack.
     #[serde(skip)]
     pub(super) outcomes: Vec<Outcome>,
+}
+
+/// An attack without a finding.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Missed {
+    attack: &'static str,
+    strength: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<TokenId>,
+    class: &'static str,
+    age: &'static str,
+    start: Timestamp,
+    calls: usize,
+    owner_calls: usize,
+    /// The attack's peak over the token's own in the 14 days before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    habit_ratio: Option<f64>,
+    /// There was a signal, at least.
+    signal: bool,
 }
 
 /// What was found of one attack.
@@ -56,6 +77,7 @@ pub(super) struct Outcome {
     pub(super) findings: usize,
     /// The same in the traffic without attacks.
     placebo: [bool; 3],
+    token: Option<TokenId>,
     class: &'static str,
     age: Age,
 }
@@ -115,6 +137,11 @@ impl Recall {
                 matches!(outcome.attack, Attack::Theft { .. })
                     .then(|| ("A2 by owner".to_owned(), owner.to_owned()))
             }),
+            missed: outcomes
+                .iter()
+                .filter(|outcome| outcome.finding.is_none())
+                .map(Outcome::missed)
+                .collect(),
             by_class: rows(&outcomes, |outcome| {
                 Some(("all by class".to_owned(), outcome.class.to_owned()))
             }),
@@ -138,6 +165,7 @@ impl Outcome {
     fn new(world: &World, planned: &Planned, run: Run, with: &Ledger, without: &Ledger) -> Self {
         let heard = Heard::new(world, planned, &run, with);
         let placebo = Heard::new(world, planned, &run, without);
+        let victim = planned.victim.map(|victim| &world.members[victim as usize]);
         Self {
             attack: planned.attack,
             signal: heard.signal,
@@ -145,11 +173,25 @@ impl Outcome {
             medium: heard.medium,
             findings: heard.findings,
             placebo: [placebo.signal, placebo.finding, placebo.medium].map(|at| at.is_some()),
-            class: planned
-                .victim
-                .map_or("-", |victim| world.members[victim as usize].class.name()),
+            token: victim.map(|member| member.id),
+            class: victim.map_or("-", |member| member.class.name()),
             age: planned.age,
             run,
+        }
+    }
+
+    fn missed(&self) -> Missed {
+        Missed {
+            attack: self.attack.id(),
+            strength: self.attack.strength(),
+            token: self.token,
+            class: self.class,
+            age: self.age.name(),
+            start: timestamp(self.run.start),
+            calls: self.run.calls.len(),
+            owner_calls: self.run.owner_calls,
+            habit_ratio: self.run.ratio,
+            signal: self.signal.is_some(),
         }
     }
 
