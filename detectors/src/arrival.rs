@@ -108,8 +108,8 @@ fn reach_of(popularity: &Popularity, feature: u64, ts: Timestamp) -> Reach {
 
 fn network_feature(place: PlaceKey) -> Option<u64> {
     place
-        .asn()
-        .map(|asn| hash_text("network").wrapping_add(u64::from(asn)))
+        .network()
+        .map(|number| hash_text("network").wrapping_add(u64::from(number)))
 }
 
 fn client_feature(client: ClientKey) -> u64 {

@@ -193,7 +193,13 @@ fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Ve
     let mut figures = Vec::new();
     let days = token.days();
     let mut add = |what: &str, width_s: i64, scale: &Scale, basis: &Basis, spec: &ScaleSpec| {
-        let trip = scale.trip_count(spec, basis, &settings.signal_quantiles);
+        let table = &settings.signal_quantiles;
+        let trip = match detector {
+            Detector::RateSpike | Detector::DataVolumeSpike => {
+                scale.spike_count(spec, basis, table)
+            }
+            _ => scale.trip_count(spec, basis, table),
+        };
         figures.push(ExplainedFigure {
             name: format!("{what} within {}", wording::span(width_s)),
             observed: f64::from(scale.count(0).max(scale.count(1))),

@@ -1,16 +1,24 @@
 //! The country and network that a call comes from.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Client, CountryCode};
 
 use crate::organisation::NetworkClass;
+
+/// From here on numbers are not of autonomous systems but of ranges of addresses: none of them is allocated.
+const RANGES: u32 = 0xe000_0000;
+const ALL_RANGES: u32 = 0x0fff_ffff;
+/// Of ranges, those of IPv6.
+const IPV6_RANGES: u32 = 0x0800_0000;
 
 /// Country and network of a call; at least one is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct PlaceKey {
     /// ISO letters as a number; 0 if unknown.
     country: u16,
-    /// Autonomous system; 0 if unknown.
+    /// Autonomous system; 0 if unknown. Where neither is known, the range of the address.
     asn: u32,
 }
 
@@ -23,14 +31,51 @@ pub(crate) struct PackedPlace {
 }
 
 impl PlaceKey {
-    /// Where a call came from; `None` without a geo database.
+    /// Where a call came from. An address that no geo database knows is in the network of its range.
     pub(crate) fn of(client: &Client<'_>) -> Option<Self> {
         let country = client.country.map_or(0, |code| {
             let letters = code.as_str().as_bytes();
             u16::from_be_bytes([letters[0], letters[1]])
         });
         let asn = client.asn.unwrap_or(0);
-        (country != 0 || asn != 0).then_some(Self { country, asn })
+        if country == 0 && asn == 0 {
+            return client.ip.map(Self::of_range);
+        }
+        Some(Self { country, asn })
+    }
+
+    /// The /24 of an address, the /16 of a private one, in which hosts move about, the /48 of IPv6 by its hash.
+    fn of_range(ip: IpAddr) -> Self {
+        let range = match ip.to_canonical() {
+            IpAddr::V4(ip) => (u32::from(ip) >> 8) & (u32::MAX << (24 - range_bits(ip))),
+            IpAddr::V6(ip) => {
+                let range = Ipv6Addr::from(u128::from(ip) >> 80 << 80);
+                IPV6_RANGES | crate::hash_ip(range.into()) as u32 & (IPV6_RANGES - 1)
+            }
+        };
+        Self {
+            country: 0,
+            asn: RANGES | range,
+        }
+    }
+
+    /// The range of addresses in words, where nothing better is known.
+    pub(crate) fn range(self) -> Option<String> {
+        let range = self.is_range().then_some(self.asn & ALL_RANGES)?;
+        if range & IPV6_RANGES != 0 {
+            return Some("an IPv6 network".to_owned());
+        }
+        let first = Ipv4Addr::from(range << 8);
+        Some(format!("{first}/{}", range_bits(first)))
+    }
+
+    const fn is_range(self) -> bool {
+        self.country == 0 && self.asn & !ALL_RANGES == RANGES
+    }
+
+    /// The network as a number, a range of addresses too.
+    pub(crate) fn network(self) -> Option<u32> {
+        (self.asn != 0).then_some(self.asn)
     }
 
     /// The country, where known.
@@ -43,7 +88,7 @@ impl PlaceKey {
 
     /// The network, where known.
     pub(crate) fn asn(self) -> Option<u32> {
-        (self.asn != 0).then_some(self.asn)
+        (self.asn != 0 && !self.is_range()).then_some(self.asn)
     }
 
     /// Whether the two are surely in different countries.
@@ -62,6 +107,13 @@ impl PlaceKey {
             && ((self.asn != 0 && self.asn == other.asn)
                 || (self.country != 0 && self.country == other.country))
     }
+}
+
+/// Hosts of private networks, and customers behind a carrier's shared addresses, move about in larger ranges.
+fn range_bits(ip: Ipv4Addr) -> u32 {
+    let [first, second, ..] = ip.octets();
+    let is_shared = first == 100 && second & 0xc0 == 64;
+    if ip.is_private() || is_shared { 16 } else { 24 }
 }
 
 impl PackedPlace {
@@ -143,6 +195,35 @@ mod tests {
                 assert_eq!((packed.key(), packed.class()), (key(country, asn), class));
             }
         }
+    }
+
+    #[test]
+    fn an_address_without_a_place_is_in_the_network_of_its_range() {
+        let at = |ip: &str| {
+            let ip = Some(ip.parse().expect("an address"));
+            PlaceKey::of(&Client {
+                ip,
+                ..Client::default()
+            })
+            .expect("known")
+        };
+        for (ip, range) in [
+            ("203.0.113.7", "203.0.113.0/24"),
+            ("::ffff:203.0.113.7", "203.0.113.0/24"),
+            ("10.1.2.3", "10.1.0.0/16"),
+            ("100.64.2.3", "100.64.0.0/16"),
+            ("2001:db8:1:2::3", "an IPv6 network"),
+        ] {
+            assert_eq!(at(ip).range().as_deref(), Some(range), "{ip}");
+            assert_eq!((at(ip).asn(), at(ip).country()), (None, None), "{ip}");
+            let packed = PackedPlace::new(at(ip), NetworkClass::Ordinary);
+            assert_eq!(packed.key(), at(ip));
+        }
+        assert!(at("203.0.113.7").is_same_as(at("203.0.113.99")));
+        assert!(at("203.0.113.7").is_apart_from(at("203.0.112.7")));
+        assert!(at("2001:db8:1::1").is_apart_from(at("2001:db8:2::1")));
+        assert!(at("10.1.2.3").is_apart_from(key("DE", 3_320)));
+        assert_eq!(key("DE", 3_320).range(), None);
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub(crate) fn place(key: PlaceKey, org: Option<&str>) -> String {
         (Some(country), Some(network)) => format!("{country} ({network})"),
         (Some(country), None) => country.to_string(),
         (None, Some(network)) => network,
-        (None, None) => "an unknown place".to_owned(),
+        (None, None) => key.range().unwrap_or_else(|| "an unknown place".to_owned()),
     }
 }
 

@@ -85,7 +85,7 @@ fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
     } else {
         let basis = volume.basis(index, days);
         let spec = &settings.volume_scales[index];
-        let trip = volume.scales[index].trip_count(spec, &basis, &settings.signal_quantiles);
+        let trip = volume.scales[index].spike_count(spec, &basis, &settings.signal_quantiles);
         volume.scales[index].arm(trip);
     }
 }
@@ -102,7 +102,8 @@ fn judge(token: &mut Token, index: usize, age: i64, settings: &DetectorSettings)
         scale.arm(count.saturating_add((count / 10).max(1)));
         return None;
     }
-    let is_finding = maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding;
+    let is_finding =
+        maturity == Maturity::Mature && judgement.is_unheard_of(settings.alpha_finding);
     if is_finding {
         scale.arm(count.saturating_mul(2));
         token.marks.set(Fact::SpikedToday, true);

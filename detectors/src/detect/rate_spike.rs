@@ -93,7 +93,7 @@ fn arm(
     if maturity == Maturity::New {
         scale.silence();
     } else {
-        let trip = scale.trip_count(spec, &basis, &settings.signal_quantiles);
+        let trip = scale.spike_count(spec, &basis, &settings.signal_quantiles);
         scale.arm(trip);
     }
     if maturity < Maturity::Mature
@@ -143,7 +143,8 @@ fn judge(
         scale.arm(count.saturating_add((count / 10).max(1)));
         return None;
     }
-    let is_finding = maturity == Maturity::Mature && judgement.p_habit <= settings.alpha_finding;
+    let is_finding =
+        maturity == Maturity::Mature && judgement.is_unheard_of(settings.alpha_finding);
     let verdict = if is_finding {
         scale.arm(count.saturating_mul(2));
         token.marks.set(Fact::SpikedToday, true);
@@ -180,7 +181,7 @@ fn next_look(
     }
     let spec = &settings.rate_scales[index];
     scale
-        .trip_count(spec, basis, &settings.finding_quantiles)
+        .spike_count(spec, basis, &settings.finding_quantiles)
         .clamp(
             count.saturating_add(1),
             count.saturating_mul(2).max(count.saturating_add(1)),

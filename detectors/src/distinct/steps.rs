@@ -33,7 +33,7 @@ pub(crate) struct Steps {
     /// Which sort of object is followed, 0 for none, and the last id, in halves that align to two bytes.
     slot: u16,
     last: [u16; 2],
-    /// Calls to other objects since; the highest bit says that today had a far jump back.
+    /// Calls to other objects since; the highest bit says that the last far jump led back.
     misses: u8,
     /// Steps of today, and those of them that led onward.
     seen: u8,
@@ -57,6 +57,7 @@ impl Steps {
             self.misses += 1;
             if self.slot == 0 || self.misses & !JUMPED >= PATIENCE {
                 self.slot = slot;
+                self.misses = 0;
                 self.follow(id);
             }
             return None;
@@ -69,8 +70,8 @@ impl Steps {
         }
         let is_onward = step < 1 << 31;
         let length = step.min(step.wrapping_neg());
-        if !is_onward && length > FAR_STEP {
-            self.misses |= JUMPED;
+        if length > FAR_STEP {
+            self.misses = if is_onward { 0 } else { JUMPED };
         }
         if self.seen >= 2 * MEMORY {
             self.seen /= 2;
@@ -88,10 +89,14 @@ impl Steps {
 
     /// Whether the steps of today all lead one way, which is not the token's habit.
     pub(crate) fn may_walk(self) -> bool {
+        self.seen >= FIRST_STEPS && self.leads_one_way(8) && !self.follows_sequence()
+    }
+
+    /// Whether all but one in `others` of the last steps lead one way. Back and forth between a few objects is no walk, however
+    /// close together they are.
+    pub(crate) fn leads_one_way(self, others: u8) -> bool {
         let back = self.seen - self.onward;
-        self.seen >= FIRST_STEPS
-            && self.onward.min(back) <= self.seen / 8
-            && !self.follows_sequence()
+        self.onward.min(back) <= self.seen / others
     }
 
     /// Whether the token consumes a sequence on other days.
@@ -100,7 +105,7 @@ impl Steps {
         self.learned_seen >= KNOWN_STEPS && share >= SEQUENCE_SHARE
     }
 
-    /// Whether today had a far jump back.
+    /// Whether the last steps are far behind the ones before: someone else goes on there.
     pub(crate) const fn has_jumped(self) -> bool {
         self.misses & JUMPED != 0
     }
@@ -187,6 +192,27 @@ mod tests {
         let mut steps = Steps::default();
         assert_eq!(take(&mut steps, [5; 50]), 0);
         assert!(!steps.may_walk());
+    }
+
+    #[test]
+    fn back_and_forth_between_neighbours_is_no_walk() {
+        let mut steps = Steps::default();
+        assert!(take(&mut steps, (0..60).map(|number| 500 + number * 7 % 12)) > 50);
+        assert!(!steps.leads_one_way(4));
+    }
+
+    #[test]
+    fn a_jump_back_is_forgotten_with_the_jump_onward_and_with_other_objects() {
+        let mut steps = Steps::default();
+        take(&mut steps, [900_000, 100_000, 100_001]);
+        assert!(steps.has_jumped());
+        take(&mut steps, [900_001]);
+        assert!(!steps.has_jumped());
+        take(&mut steps, [100_002]);
+        for id in [5; 1 + PATIENCE as usize] {
+            steps.take(&object(8), id);
+        }
+        assert!(!steps.has_jumped());
     }
 
     #[test]

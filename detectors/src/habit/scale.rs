@@ -13,6 +13,9 @@ const PRIOR_DAYS: f64 = 2.0;
 const PRIOR_FREEDOM: f64 = 4.0;
 /// A window must exceed the largest of 28 days by this factor.
 const MAX_28D_RATIO: f64 = 1.5;
+/// A window so many times the largest of 28 days, and of a usual day, needs no tail: of a token that is busy now and then, the
+/// spread of its days alone would never give one.
+const FAR_ABOVE: f64 = 4.0;
 /// The mean of daily maxima may rise by 15 % a day.
 const MAX_DAILY_RISE: f64 = 0.139_76;
 /// From so many days on, maxima are winsorised and the rise is limited.
@@ -85,6 +88,11 @@ impl Judgement {
     /// The weaker of the two tests.
     pub(crate) fn p_value(&self) -> f64 {
         self.p_now.max(self.p_habit)
+    }
+
+    /// Whether a spike is no chance of a usual day: so says its tail, or its height.
+    pub(crate) fn is_unheard_of(&self, alpha: f64) -> bool {
+        self.p_habit <= alpha || self.above_peak() >= FAR_ABOVE
     }
 
     /// How many times the token's own peak this is.
@@ -324,6 +332,20 @@ impl Scale {
             .max(spec.ratio * basis.expected)
             .max(MAX_28D_RATIO * self.max_28d());
         ceil(unlike_peaks.max(material)).clamp(1.0, f64::from(NEVER)) as u32
+    }
+
+    /// The same for streams in which a count far above every peak is enough.
+    pub(crate) fn spike_count(
+        &self,
+        spec: &ScaleSpec,
+        basis: &Basis,
+        table: &QuantileTable,
+    ) -> u32 {
+        let (location, _) = self.predictive(spec, basis);
+        let peak = (exp(location) - 1.0).max(self.max_28d()).max(1.0);
+        let material = f64::from(spec.floor).max(spec.ratio * basis.expected);
+        let far = ceil((FAR_ABOVE * peak).max(material)).clamp(1.0, f64::from(NEVER)) as u32;
+        self.trip_count(spec, basis, table).min(far)
     }
 
     /// Sets the trip count.

@@ -19,6 +19,11 @@ pub(crate) const ANONYMOUS_PER_CREDENTIAL: f64 = 10.0;
 /// Days that must have been learned before the habit says what is usual.
 const LEARNED_DAYS: f64 = 0.9;
 
+/// A campaign may last for days; what goes on for longer is no news. A relay whose customers mistype a few dozen keys is none
+/// on the second day.
+const USUAL_ATTACK_DAYS: u8 = 7;
+const SMALL_STRENGTH: f32 = 50.0;
+
 /// What is remembered of one key; 0.2 KB, 5 KB while many credentials are tried.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -70,7 +75,8 @@ pub(crate) struct Habit {
     sum: f32,
     days: f32,
     attacked_today: bool,
-    attacked_yesterday: bool,
+    /// Days with an attack, one after the other, up to yesterday.
+    attacked_days: u8,
 }
 
 impl Entry {
@@ -209,7 +215,8 @@ impl Habit {
         (days >= LEARNED_DAYS).then(|| (f64::from(self.sum) / days, days))
     }
 
-    /// Ends days. One of an attack is not learned, unless the day before was one too: then it is how things are.
+    /// Ends days. One of an attack is not learned, unless the day before, or for a large one every day of the week before, was
+    /// one too: then it is how things are.
     fn roll(&mut self, window: i64) {
         let day = window.div_euclid(WINDOWS_PER_DAY);
         if self.day == 0 {
@@ -219,7 +226,12 @@ impl Habit {
         if passed <= 0 {
             return;
         }
-        if !self.attacked_today || self.attacked_yesterday {
+        let usual_after = if self.today < SMALL_STRENGTH {
+            1
+        } else {
+            USUAL_ATTACK_DAYS
+        };
+        if !self.attacked_today || self.attacked_days >= usual_after {
             self.sum += self.today;
             self.days += 1.0;
         }
@@ -228,7 +240,11 @@ impl Habit {
         let silent = (DAY_DISCOUNT - faded) / (1.0 - DAY_DISCOUNT);
         self.sum = (f64::from(self.sum) * faded) as f32;
         self.days = (f64::from(self.days) * faded + silent) as f32;
-        self.attacked_yesterday = self.attacked_today && passed == 1;
+        self.attacked_days = if self.attacked_today && passed == 1 {
+            self.attacked_days.saturating_add(1)
+        } else {
+            0
+        };
         self.attacked_today = false;
         self.today = 0.0;
         self.day = day;
@@ -259,13 +275,28 @@ mod tests {
     }
 
     #[test]
-    fn an_attack_is_not_usual_until_it_comes_every_day() {
+    fn a_large_attack_is_not_usual_until_it_comes_every_day_for_a_week() {
+        let mut habit = Habit::default();
+        let day = |number: i64| number * WINDOWS_PER_DAY;
+        for number in 90..100 {
+            habit.note(day(number), 1.0, false);
+        }
+        for number in 100..107 {
+            habit.note(day(number), 500.0, true);
+            assert!(habit.usual(day(number + 1)).expect("learned").0 < 2.0);
+        }
+        habit.note(day(107), 500.0, true);
+        assert!(habit.usual(day(108)).expect("learned").0 > 50.0);
+    }
+
+    #[test]
+    fn a_few_credentials_are_usual_on_the_second_day() {
         let mut habit = Habit::default();
         let day = |number: i64| number * WINDOWS_PER_DAY;
         habit.note(day(100), 1.0, false);
-        habit.note(day(101), 500.0, true);
+        habit.note(day(101), 12.0, true);
         assert!(habit.usual(day(102)).expect("learned").0 < 2.0);
-        habit.note(day(102), 500.0, true);
-        assert!(habit.usual(day(103)).expect("learned").0 > 200.0);
+        habit.note(day(102), 12.0, true);
+        assert!(habit.usual(day(103)).expect("learned").0 > 5.0);
     }
 }

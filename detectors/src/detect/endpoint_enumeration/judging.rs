@@ -21,6 +21,9 @@ const YOUNG_DB: f64 = 12.0;
 /// Steps of the hour that a walk takes, and calls of a life before the hour.
 const WALK_STEPS: u32 = 20;
 const LIFE_BEFORE: u32 = 20;
+/// One in so many of its steps may lead the other way, unless there are so many times the objects of the busiest hour of 28 days.
+const WALK_TURNS: u8 = 4;
+const WALK_ABOVE_USUAL: f64 = 1.5;
 /// Calls of a day that no window of the hour has counted: a token has none before.
 const UNCOUNTED_CALLS: u32 = 20;
 /// Weight of many different things that are no more than many calls, and from how many times the usual share they are more.
@@ -47,6 +50,11 @@ pub(super) fn walk(token: &mut Token, objects: u32, settings: &DetectorSettings)
     let distinct = token.parts.distinct_mut()?;
     let (steps, share) = distinct.steps();
     if objects < config.walk_objects || steps < WALK_STEPS || share < config.walk_share {
+        return None;
+    }
+    // Back and forth between a few neighbours is no walk, but lines that arrive out of order look like that.
+    let usual = distinct.scales[Counted::Objects as usize].max_28d();
+    if !habit.leads_one_way(WALK_TURNS) && f64::from(objects) < WALK_ABOVE_USUAL * usual {
         return None;
     }
     // Who follows a sequence takes short steps when it catches up, but never goes back.
