@@ -195,9 +195,13 @@ fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Ve
     let mut add = |what: &str, width_s: i64, scale: &Scale, basis: &Basis, spec: &ScaleSpec| {
         let table = &settings.signal_quantiles;
         let trip = match detector {
-            Detector::RateSpike | Detector::DataVolumeSpike => {
-                scale.spike_count(spec, basis, table)
-            }
+            Detector::RateSpike => scale.spike_count(
+                spec,
+                basis,
+                table,
+                crate::detect::rate_spike::far_floor(settings),
+            ),
+            Detector::DataVolumeSpike => scale.spike_count(spec, basis, table, spec.floor),
             _ => scale.trip_count(spec, basis, table),
         };
         figures.push(ExplainedFigure {

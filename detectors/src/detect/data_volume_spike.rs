@@ -85,7 +85,8 @@ fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
     } else {
         let basis = volume.basis(index, days);
         let spec = &settings.volume_scales[index];
-        let trip = volume.scales[index].spike_count(spec, &basis, &settings.signal_quantiles);
+        let trip =
+            volume.scales[index].spike_count(spec, &basis, &settings.signal_quantiles, spec.floor);
         volume.scales[index].arm(trip);
     }
 }

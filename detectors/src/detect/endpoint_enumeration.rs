@@ -59,9 +59,11 @@ pub(crate) fn observe(
     if let (Some(_), Some(is_short)) = (objects, step) {
         distinct.note_step(is_short);
     }
+    // Only who walks takes a short step: what else the token calls in between does not make it one.
+    let walked = objects.filter(|_| step == Some(true));
     failing
         .and_then(|paths| judging::failing_paths(token, paths, settings))
-        .or_else(|| objects.and_then(|count| judging::walk(token, count, settings)))
+        .or_else(|| walked.and_then(|count| judging::walk(token, count, settings)))
         .or_else(|| {
             objects.and_then(|count| judging::habit(token, Counted::Objects, count, settings))
         })

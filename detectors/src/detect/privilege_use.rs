@@ -28,8 +28,9 @@ const BURST_DB: f64 = 15.0;
 /// What this share of at least so many tokens does is their job.
 const REGULAR_SHARE: f64 = 0.05;
 const REGULAR_TOKENS: u32 = 3;
-/// So many calls before its first privileged one are a life without privileges.
+/// So many calls before its first privileged one are a life without privileges, or fewer on several days.
 const LIFE_BEFORE: u32 = 20;
+const LIFE_BEFORE_OF_DAYS: (u32, u16) = (5, 3);
 /// So many unusual classes in a day are more than a new duty.
 const SEVERAL: u32 = 2;
 /// Surprise of a token that does not keep taking up new endpoints.
@@ -54,7 +55,9 @@ pub(crate) fn observe(
         return None;
     }
     let maturity = token.maturity(settings);
-    let has_life = token.calls >= LIFE_BEFORE;
+    let (calls, days) = LIFE_BEFORE_OF_DAYS;
+    let has_life =
+        token.calls >= LIFE_BEFORE || (token.calls >= calls && token.active_days >= days);
     if privilege.grade == Grade::Habit && maturity == Maturity::New && !has_life {
         // A new tool of administrators begins with such calls.
         token.scope.privileges.accept(privilege.class);

@@ -93,7 +93,12 @@ fn arm(
     if maturity == Maturity::New {
         scale.silence();
     } else {
-        let trip = scale.spike_count(spec, &basis, &settings.signal_quantiles);
+        let trip = scale.spike_count(
+            spec,
+            &basis,
+            &settings.signal_quantiles,
+            far_floor(settings),
+        );
         scale.arm(trip);
     }
     if maturity < Maturity::Mature
@@ -101,6 +106,11 @@ fn arm(
     {
         scale.arm_at_most(cap);
     }
+}
+
+/// What matters within an hour matters within a day, if it is far above every day.
+pub(crate) fn far_floor(settings: &DetectorSettings) -> u32 {
+    settings.rate_scales[WHOLE_DAY - 1].floor
 }
 
 /// From what on a token does more than its peers ever do.
@@ -181,7 +191,12 @@ fn next_look(
     }
     let spec = &settings.rate_scales[index];
     scale
-        .spike_count(spec, basis, &settings.finding_quantiles)
+        .spike_count(
+            spec,
+            basis,
+            &settings.finding_quantiles,
+            far_floor(settings),
+        )
         .clamp(
             count.saturating_add(1),
             count.saturating_mul(2).max(count.saturating_add(1)),

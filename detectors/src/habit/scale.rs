@@ -334,16 +334,17 @@ impl Scale {
         ceil(unlike_peaks.max(material)).clamp(1.0, f64::from(NEVER)) as u32
     }
 
-    /// The same for streams in which a count far above every peak is enough.
+    /// The same for streams in which a count far above every peak is enough, if it reaches the floor or `far_floor`.
     pub(crate) fn spike_count(
         &self,
         spec: &ScaleSpec,
         basis: &Basis,
         table: &QuantileTable,
+        far_floor: u32,
     ) -> u32 {
         let (location, _) = self.predictive(spec, basis);
         let peak = (exp(location) - 1.0).max(self.max_28d()).max(1.0);
-        let material = f64::from(spec.floor).max(spec.ratio * basis.expected);
+        let material = f64::from(spec.floor.min(far_floor)).max(spec.ratio * basis.expected);
         let far = ceil((FAR_ABOVE * peak).max(material)).clamp(1.0, f64::from(NEVER)) as u32;
         self.trip_count(spec, basis, table).min(far)
     }

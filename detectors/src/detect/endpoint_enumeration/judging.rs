@@ -21,6 +21,8 @@ const YOUNG_DB: f64 = 12.0;
 /// Steps of the hour that a walk takes, and calls of a life before the hour.
 const WALK_STEPS: u32 = 20;
 const LIFE_BEFORE: u32 = 20;
+/// Or days of it: a job that walks would have done so on one of them.
+const DAYS_BEFORE: u16 = 3;
 /// One in so many of its steps may lead the other way, unless there are so many times the objects of the busiest hour of 28 days.
 const WALK_TURNS: u8 = 4;
 const WALK_ABOVE_USUAL: f64 = 1.5;
@@ -63,7 +65,7 @@ pub(super) fn walk(token: &mut Token, objects: u32, settings: &DetectorSettings)
     }
     let is_news = distinct.tell(objects);
     // A token that did nothing else yet may be a job whose habit it is.
-    let has_life = before >= LIFE_BEFORE;
+    let has_life = before >= LIFE_BEFORE || token.active_days >= DAYS_BEFORE;
     token.scope.steps.mark_walk(!has_life);
     if !is_news {
         return None;

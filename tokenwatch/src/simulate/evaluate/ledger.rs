@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use tokenwatch_detectors::Detections;
 use tokenwatch_model::{
-    Detector, Finding, FindingId, Severity, Signal, Subject, SubjectKind, Timestamp, TokenId,
+    Detector, Finding, FindingId, FindingStatus, Severity, Signal, Subject, SubjectKind, Timestamp,
+    TokenId,
 };
 
 use crate::simulate::calendar::{self, Moment};
@@ -51,6 +52,8 @@ pub(super) struct Episode {
     pub(super) whom: Whom,
     /// When it was decided.
     pub(super) at: Moment,
+    /// When it was told, and told again because it went on.
+    pub(super) told: Vec<Moment>,
     /// When it was first as grave as this or graver, by severity.
     pub(super) reached: [Option<Moment>; Severity::ALL.len()],
     /// Its gravest severity.
@@ -101,6 +104,7 @@ impl Ledger {
                 detector: finding.detector,
                 whom: self.whom(&finding.subject),
                 at: moment(finding.detected_at),
+                told: Vec::new(),
                 reached: [None; Severity::ALL.len()],
                 severity: finding.severity,
                 incident: None,
@@ -110,6 +114,9 @@ impl Ledger {
         };
         let episode = &mut self.episodes[index];
         let first = episode.reached[0].is_none();
+        if finding.status == FindingStatus::Open {
+            episode.told.push(if first { episode.at } else { at });
+        }
         for reached in &mut episode.reached[..=finding.severity as usize] {
             *reached = reached.or(Some(if first { episode.at } else { at }));
         }

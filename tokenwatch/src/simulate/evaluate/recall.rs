@@ -240,10 +240,11 @@ impl Heard {
             if !fitting.contains(&episode.detector) || !is_about(&episode.whom) {
                 continue;
             }
-            if during.contains(&episode.at) {
+            // A campaign that goes on the next day is the same finding, told again.
+            if let Some(at) = episode.told.iter().find(|at| during.contains(at)) {
                 heard.findings += 1;
-                heard.finding = earlier(heard.finding, episode.at);
-                heard.signal = earlier(heard.signal, episode.at);
+                heard.finding = earlier(heard.finding, *at);
+                heard.signal = earlier(heard.signal, *at);
             }
             if let Some(at) = episode
                 .reached(Severity::Medium)
