@@ -12,14 +12,18 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use mix::Mix;
-use tokenwatch_detectors::{Detections, DetectorSettings, DetectorsConfig, Engine};
+use tokenwatch_detectors::{
+    Detections, DetectorSettings, DetectorsConfig, Engine, RateSpikeConfig,
+};
 use tokenwatch_model::{AccessEvent, TokenId};
 
 /// Events of a batch, and rounds of which the median counts.
 const BATCH: usize = 10_000;
 const ROUNDS: usize = 9;
 /// Days of history before anything is measured.
-const WARM_DAYS: f64 = 2.2;
+const WARM_DAYS: f64 = 1.3;
+/// Seconds at a high rate before that is.
+const SECONDS_BEFORE: f64 = 6.0;
 
 fn main() {
     let measured = std::env::args().any(|argument| argument == "--bench");
@@ -28,18 +32,37 @@ fn main() {
     let settings = Arc::new(
         DetectorsConfig {
             max_tokens: u32::MAX,
+            // As if the fleet had been watched for a week: the habits speak, and the days before do not contradict them.
+            mature_days: 1,
+            rate_spike: RateSpikeConfig {
+                floors: [10, 10, 20, 40, 5_000],
+                ..RateSpikeConfig::default()
+            },
             ..DetectorsConfig::default()
         }
         .validate("")
         .expect("the defaults are valid"),
     );
-    let mut mix = Mix::new(tokens);
+    at_a_high_rate(tokens, &settings);
+    let mut mix = Mix::new(tokens, 1.0);
     let mut engine = Engine::new(Arc::clone(&settings));
     let before = resident_bytes();
     warm(&mut engine, &mut mix);
     println!("speed    {}", speed(&mut engine, &mut mix, tokens));
     report_state(&engine, tokens, before);
     checkpoint_and_restore(engine, &mut mix, tokens, &settings);
+}
+
+/// The same fleet while it makes a call per token and second: live traffic at the rate that is asked for. It has no history.
+fn at_a_high_rate(tokens: u64, settings: &Arc<DetectorSettings>) {
+    let pace = tokens as f64 * 86_400.0 / Mix::new(tokens, 1.0).calls_a_day();
+    let mut mix = Mix::new(tokens, pace);
+    let mut engine = Engine::new(Arc::clone(settings));
+    let mut batch = Vec::with_capacity(BATCH);
+    while mix.days() * 86_400.0 < SECONDS_BEFORE {
+        take(&mut engine, &mut mix, &mut batch);
+    }
+    println!("at once  {}", speed(&mut engine, &mut mix, tokens));
 }
 
 fn warm(engine: &mut Engine, mix: &mut Mix) {
@@ -68,7 +91,9 @@ fn take(
 }
 
 fn speed(engine: &mut Engine, mix: &mut Mix, tokens: u64) -> String {
-    let events = usize::try_from(tokens).expect("it fits").clamp(BATCH, 1_000_000);
+    let events = usize::try_from(tokens)
+        .expect("it fits")
+        .clamp(BATCH, 1_000_000);
     let mut batch = Vec::with_capacity(BATCH);
     let mut findings = 0;
     let mut rates: Vec<f64> = (0..ROUNDS)
@@ -94,13 +119,14 @@ fn speed(engine: &mut Engine, mix: &mut Mix, tokens: u64) -> String {
 fn report_state(engine: &Engine, tokens: u64, before: Option<u64>) {
     let stats = engine.stats();
     let each = |bytes: f64| bytes / tokens as f64;
-    let resident = before.zip(resident_bytes()).map(|(before, now)| {
-        format!("{:.0}", each(now.saturating_sub(before) as f64))
-    });
+    let resident = before
+        .zip(resident_bytes())
+        .map(|(before, now)| format!("{:.0}", each(now.saturating_sub(before) as f64)));
     println!(
-        "state    {} tokens, {:.0} bytes each with their index, {} resident; {} cases",
+        "state    {} tokens, {:.0} bytes each with their index, {} at most; {} resident; {} cases",
         stats.tokens,
         each(stats.state_bytes as f64),
+        stats.largest_token_bytes,
         resident.unwrap_or_else(|| "?".to_owned()),
         stats.cases,
     );
@@ -120,14 +146,18 @@ fn checkpoint_and_restore(
         "written  {} tokens of {:.0} bytes in {:.1} s; the engine's own state {} bytes",
         whole.tokens.len(),
         bytes as f64 / tokens as f64,
-        (cpu_time() - start).as_secs_f64(),
+        cpu_time().saturating_sub(start).as_secs_f64(),
         whole.engine_state.len(),
     );
     let mut batch = Vec::with_capacity(BATCH);
     let mut called: Vec<TokenId> = Vec::new();
     for _ in 0..10 {
         take(&mut engine, mix, &mut batch);
-        called.extend(batch.iter().filter_map(|event| Some(event.token.as_ref()?.id)));
+        called.extend(
+            batch
+                .iter()
+                .filter_map(|event| Some(event.token.as_ref()?.id)),
+        );
     }
     called.sort_unstable();
     called.dedup();
@@ -137,17 +167,20 @@ fn checkpoint_and_restore(
         "changed  {} tokens of {} that called, in {:.2} s",
         changed.tokens.len(),
         called.len(),
-        (cpu_time() - start).as_secs_f64(),
+        cpu_time().saturating_sub(start).as_secs_f64(),
     );
     drop(engine);
-    let states = whole.tokens.iter().map(|token| (token.id, token.state.as_slice()));
+    let states = whole
+        .tokens
+        .iter()
+        .map(|token| (token.id, token.state.as_slice()));
     let start = cpu_time();
     let restored = Engine::restore(Arc::clone(settings), Some(&whole.engine_state), states);
     let restored = restored.expect("it was just written");
     println!(
         "restored {} tokens in {:.1} s",
         restored.stats().tokens,
-        (cpu_time() - start).as_secs_f64(),
+        cpu_time().saturating_sub(start).as_secs_f64(),
     );
 }
 

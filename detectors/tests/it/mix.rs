@@ -23,8 +23,18 @@ const NETWORKS: u64 = 12;
 
 static PATHS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
     let names = [
-        "orders", "items", "customers", "carts", "prices", "stock", "labels", "parcels", "returns",
-        "coupons", "reviews", "wishes",
+        "orders",
+        "items",
+        "customers",
+        "carts",
+        "prices",
+        "stock",
+        "labels",
+        "parcels",
+        "returns",
+        "coupons",
+        "reviews",
+        "wishes",
     ];
     let paths = names.map(|name| {
         let path = |id| format!("/v1/{name}/{}", 100_000 + id * 7_919);
@@ -32,10 +42,19 @@ static PATHS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
     });
     paths.to_vec()
 });
-static CONSUMERS: LazyLock<Vec<String>> =
-    LazyLock::new(|| (0..2_000).map(|number| format!("consumer-{number}")).collect());
+static CONSUMERS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    (0..2_000)
+        .map(|number| format!("consumer-{number}"))
+        .collect()
+});
 static AGENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let names = ["acme-sdk", "okhttp", "python-requests", "Go-http-client", "axios"];
+    let names = [
+        "acme-sdk",
+        "okhttp",
+        "python-requests",
+        "Go-http-client",
+        "axios",
+    ];
     let agents = names.map(|name| (1..5).map(move |major| format!("{name}/{major}.1")));
     agents.into_iter().flatten().collect()
 });
@@ -43,6 +62,8 @@ static AGENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// The calls of a fleet, without end.
 pub(crate) struct Mix {
     tokens: u64,
+    /// Times its usual rates.
+    pace: f64,
     /// Tokens that were not seen yet are seen first, one after the other.
     next_new: u64,
     at_micros: f64,
@@ -50,10 +71,11 @@ pub(crate) struct Mix {
 }
 
 impl Mix {
-    /// A fleet of `tokens`, a multiple of twenty.
-    pub(crate) fn new(tokens: u64) -> Self {
+    /// A fleet of `tokens`, a multiple of twenty, that calls at `pace` times its usual rates.
+    pub(crate) fn new(tokens: u64, pace: f64) -> Self {
         Self {
             tokens,
+            pace,
             next_new: 0,
             at_micros: 0.0,
             random: fastrand::Rng::with_seed(20_261_122),
@@ -63,7 +85,7 @@ impl Mix {
     /// Calls of a day, on average.
     pub(crate) fn calls_a_day(&self) -> f64 {
         let of_class = |class: usize| CALLS_A_DAY[class] * TWENTIETHS[class] as f64;
-        self.tokens as f64 / 20.0 * (0..3).map(of_class).sum::<f64>()
+        self.pace * self.tokens as f64 / 20.0 * (0..3).map(of_class).sum::<f64>()
     }
 
     /// Days gone by.
@@ -87,8 +109,14 @@ impl Mix {
         };
         let (spread, random) = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15), &mut self.random);
         let home = spread >> 32;
-        // A busy token has six networks, of which it uses another one every four hours, and two clients.
-        let turn = (self.at_micros / DAY_MICROS * 6.0) as u64;
+        // A busy token has six networks, of which it uses another one every four hours, and two clients. It shows them all at first,
+        // so that none is news.
+        let begins = self.pace * self.at_micros < DAY_MICROS / 8.0;
+        let turn = if begins {
+            random.u64(0..6)
+        } else {
+            (self.at_micros / DAY_MICROS * 6.0) as u64
+        };
         let (network, agent, paths) = match class {
             2 => (home + turn % 6, home + random.u64(0..2), 12),
             1 => (home, home, 3),
@@ -143,7 +171,7 @@ impl Mix {
 
     /// A token, as likely as it calls often.
     fn any_by_rate(&mut self) -> u64 {
-        let all = self.calls_a_day() * 20.0 / self.tokens as f64;
+        let all = self.calls_a_day() * 20.0 / self.tokens as f64 / self.pace;
         let mut drawn = self.random.f64() * all;
         let mut class = 0;
         while class < 2 && drawn >= CALLS_A_DAY[class] * TWENTIETHS[class] as f64 {
