@@ -58,7 +58,7 @@ impl<'e, 'a> Arrival<'e, 'a> {
         popularity: &mut Popularity,
         settings: &DetectorSettings,
     ) -> Option<Self> {
-        let visit = token.whereabouts.visit(event, token.first_seen())?;
+        let visit = token.visit(event)?;
         let mut reach = |takes_up: bool, feature: Option<u64>| match feature {
             Some(feature) if takes_up => {
                 popularity.takes_up(feature, event.ts);

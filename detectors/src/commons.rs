@@ -9,6 +9,7 @@ mod peers;
 mod popularity;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{AccessEvent, Outcome, Timestamp};
@@ -71,11 +72,11 @@ pub(crate) struct Cell {
     pub(crate) name: Option<String>,
 }
 
-/// What a token did in its newest window, and in which it was counted last; 10 bytes.
+/// What a token did in its newest window, and for how long it still counts; 6 bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Mark {
-    /// The low bits of the windows in which it counted as active, failing, hot.
-    counted: [u16; 3],
+    /// Windows for which it still counts as active, failing, hot, this one included: four bits each.
+    counted: u16,
     pub(crate) calls: u16,
     pub(crate) failed: u16,
 }
@@ -140,7 +141,7 @@ pub(crate) struct GroupFailure {
 
 impl Commons {
     /// Counts a call of `token` in its newest window; older ones count for nothing.
-    pub(crate) fn count(&mut self, token: &mut Token, event: &AccessEvent<'_>) {
+    pub(crate) fn count(&mut self, token: &mut Token, event: &AccessEvent<'_>, groups: Groups) {
         let number = window_of(event.ts);
         if number != window_of(token.newest) || number < self.sealed {
             return;
@@ -157,23 +158,23 @@ impl Commons {
         let is_hot = token.rate.as_ref().is_some_and(|rate| calls >= rate.hot_at);
         let is_failing = is_failing && !token.fails_habitually();
         let mark = &mut token.mark;
-        if mark.counts(ACTIVE, number) {
-            self.add(number, event, |cell| {
+        if mark.counts(ACTIVE) {
+            self.add(number, groups, |cell| {
                 cell.active += 1;
                 cell.rated += u32::from(is_rated);
             });
         }
-        if is_hot && mark.counts(HOT, number) {
-            self.add(number, event, |cell| cell.hot += 1);
-            self.name(number, event);
+        if is_hot && mark.counts(HOT) {
+            self.add(number, groups, |cell| cell.hot += 1);
+            self.name(number, event, groups);
         }
-        if is_failing && mark.counts(FAILING, number) {
-            self.note_failing(number, event);
+        if is_failing && mark.counts(FAILING) {
+            self.note_failing(number, event, groups);
         }
     }
 
-    fn add(&mut self, number: i64, event: &AccessEvent<'_>, change: impl Fn(&mut Cell)) {
-        for key in Groups::of(event).keys() {
+    fn add(&mut self, number: i64, groups: Groups, change: impl Fn(&mut Cell)) {
+        for key in groups.keys() {
             match self.cell(number, key) {
                 Some(cell) => change(cell),
                 None => self.overflowed += 1,
@@ -182,8 +183,7 @@ impl Commons {
     }
 
     /// Names the groups of a token that surges.
-    fn name(&mut self, number: i64, event: &AccessEvent<'_>) {
-        let groups = Groups::of(event);
+    fn name(&mut self, number: i64, event: &AccessEvent<'_>, groups: Groups) {
         let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
         let client = event.client.user_agent.as_deref().map(client_family);
         for (key, name) in [
@@ -200,10 +200,9 @@ impl Commons {
         }
     }
 
-    fn note_failing(&mut self, number: i64, event: &AccessEvent<'_>) {
+    fn note_failing(&mut self, number: i64, event: &AccessEvent<'_>, groups: Groups) {
         let route = event.http.route.as_deref().or(event.http.path.as_deref());
         let route = route.map(crate::samples::shortened);
-        let groups = Groups::of(event);
         let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
         let client = event.client.user_agent.as_deref().map(client_family);
         let route_key = route.map_or(0, |route| hash_text(route).rotate_left(7) | 1);
@@ -234,21 +233,20 @@ impl Commons {
     }
 
     fn cell(&mut self, number: i64, key: u64) -> Option<&mut Cell> {
-        if !self.windows.contains_key(&number) {
-            if self.windows.len() >= MAX_WINDOWS {
-                let oldest = *self.windows.keys().next()?;
-                if oldest > number {
-                    return None;
-                }
-                self.windows.remove(&oldest);
+        if self.windows.len() >= MAX_WINDOWS && !self.windows.contains_key(&number) {
+            let oldest = *self.windows.keys().next()?;
+            if oldest > number {
+                return None;
             }
-            self.windows.insert(number, Window::default());
+            self.windows.remove(&oldest);
         }
-        let window = self.windows.get_mut(&number)?;
-        if window.cells.len() >= MAX_GROUPS && !window.cells.contains_key(&key) {
-            return None;
+        let window = self.windows.entry(number).or_default();
+        let is_full = window.cells.len() >= MAX_GROUPS;
+        match window.cells.entry(key) {
+            Entry::Occupied(cell) => Some(cell.into_mut()),
+            Entry::Vacant(_) if is_full => None,
+            Entry::Vacant(free) => Some(free.insert(Cell::default())),
         }
-        Some(window.cells.entry(key).or_default())
     }
 
     /// Whether so many tokens of the fleet, or of one of the groups, failed in the five minutes before a window between
@@ -260,11 +258,7 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        readable(from, to).any(|number| {
-            self.any_group(groups, number, |key, cell| {
-                fails_together(key, cell, settings)
-            })
-        })
+        readable(from, to).any(|number| self.is_common_in(groups, number, FAILING_OF, settings))
     }
 
     /// The same for a surge of calls.
@@ -275,11 +269,7 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        readable(from, to).any(|number| {
-            self.any_group(groups, number, |key, cell| {
-                is_common(key, cell.hot, cell.rated, settings)
-            })
-        })
+        readable(from, to).any(|number| self.is_common_in(groups, number, HOT_OF, settings))
     }
 
     /// Whether the fleet, or one of the groups, failed in one window, by its number; it must have ended long enough ago.
@@ -289,9 +279,7 @@ impl Commons {
         window: u32,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.any_group(groups, i64::from(window), |key, cell| {
-            fails_together(key, cell, settings)
-        })
+        self.is_common_in(groups, i64::from(window), FAILING_OF, settings)
     }
 
     /// The same for a surge.
@@ -301,23 +289,37 @@ impl Commons {
         window: u32,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.any_group(groups, i64::from(window), |key, cell| {
-            is_common(key, cell.hot, cell.rated, settings)
-        })
+        self.is_common_in(groups, i64::from(window), HOT_OF, settings)
     }
 
-    fn any_group(
+    /// Whether what `of` reads of a cell is common to the fleet, or to one of the groups, in the five minutes that end with
+    /// window `number`.
+    fn is_common_in(
         &self,
         groups: Groups,
         number: i64,
-        is_common: impl Fn(u64, &Cell) -> bool,
+        of: fn(&Cell) -> (u32, u32),
+        settings: &FleetFailureConfig,
     ) -> bool {
-        groups
-            .keys()
-            .any(|key| is_common(key, &self.sum(key, number)))
+        let (of_fleet, _) = self.pair(FLEET, number, of);
+        // Whoever counts for a group counts for the fleet, so that one look says no at most times.
+        of_fleet >= settings.fleet_tokens.min(settings.group_tokens)
+            && groups.keys().any(|key| {
+                let (affected, all) = self.pair(key, number, of);
+                is_common(key, affected, all, settings)
+            })
     }
 
-    /// The sums of a group over the five minutes that end with window `number`.
+    /// The sums of two counts of a group over the five minutes that end with window `number`.
+    fn pair(&self, key: u64, number: i64, of: fn(&Cell) -> (u32, u32)) -> (u32, u32) {
+        let windows = self.windows.range(number - SPAN + 1..=number);
+        let cells = windows.filter_map(|(_, window)| window.cells.get(&key));
+        cells
+            .map(of)
+            .fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1))
+    }
+
+    /// All sums of a group over the five minutes that end with window `number`.
     fn sum(&self, key: u64, number: i64) -> Cell {
         let mut sum = Cell::default();
         for (_, window) in self.windows.range(number - SPAN + 1..=number) {
@@ -415,21 +417,24 @@ impl Commons {
 }
 
 impl Mark {
-    /// Ends a window; when it was counted stays known.
-    pub(crate) fn begin(&mut self) -> Self {
+    /// Ends a window; another one begins `later` windows after it.
+    pub(crate) fn begin(&mut self, later: u32) -> Self {
         let ended = *self;
-        (self.calls, self.failed) = (0, 0);
+        let left = |of: u16| u32::from(self.counted >> (4 * of) & 0xf).saturating_sub(later) as u16;
+        *self = Self {
+            counted: left(ACTIVE) | left(FAILING) << (4 * FAILING) | left(HOT) << (4 * HOT),
+            ..Self::default()
+        };
         ended
     }
 
-    /// Whether the token counts in window `number`: it did not in the nine before. Notes it.
-    fn counts(&mut self, of: usize, number: i64) -> bool {
-        let low = number as u16;
-        let recent = self.counted[of] != 0 && i64::from(low.wrapping_sub(self.counted[of])) < SPAN;
-        if !recent {
-            self.counted[of] = low.max(1);
+    /// Whether the token counts in its newest window: it did not in the nine before. Notes it.
+    fn counts(&mut self, of: u16) -> bool {
+        let is_counted = self.counted >> (4 * of) & 0xf != 0;
+        if !is_counted {
+            self.counted |= SPAN as u16 * (1 << (4 * of));
         }
-        !recent
+        !is_counted
     }
 }
 
@@ -438,10 +443,15 @@ fn readable(from: Timestamp, to: Timestamp) -> std::ops::RangeInclusive<i64> {
     window_of(from)..=(to.as_secs() - READ_LAG_S).div_euclid(WINDOW_S) - 1
 }
 
+/// Tokens of a group that fail, of its active ones.
+const FAILING_OF: fn(&Cell) -> (u32, u32) = |cell| (cell.failing, cell.active);
+/// Tokens of a group that surge, of those with a habit of the rate.
+const HOT_OF: fn(&Cell) -> (u32, u32) = |cell| (cell.hot, cell.rated);
+
 /// Indices of what a token counts as.
-const ACTIVE: usize = 0;
-const FAILING: usize = 1;
-const HOT: usize = 2;
+const ACTIVE: u16 = 0;
+const FAILING: u16 = 1;
+const HOT: u16 = 2;
 
 fn fails_at(mark: Mark) -> bool {
     mark.failed > 0 && mark.failed.saturating_mul(FAILING_PART) >= mark.calls

@@ -308,17 +308,17 @@ impl Contest {
 
 #[cfg(test)]
 mod tests {
-    use tokenwatch_model::{AccessEvent, Client, CountryCode, Format, Http, Outcome};
+    use tokenwatch_model::{AccessEvent, Client, CountryCode, Format, Http, Outcome, TokenId};
 
     use super::*;
-    use crate::whereabouts::Whereabouts;
+    use crate::token::Token;
 
     const NOW: i64 = 1_793_577_600;
     const HOME: (&str, u32, &str) = ("DE", 3_320, "acme-sdk/2");
     const THIEF: (&str, u32, &str) = ("BR", 28_573, "curl/8");
 
     struct Stage {
-        whereabouts: Whereabouts,
+        token: Token,
         contest: Option<Contest>,
         grounds: Grounds,
     }
@@ -333,7 +333,7 @@ mod tests {
                 impersonates: false,
             };
             let mut stage = Self {
-                whereabouts: Whereabouts::default(),
+                token: Token::new(TokenId::from_bits(1), Timestamp::from_secs(NOW - 9 * DAY)),
                 contest: None,
                 grounds,
             };
@@ -363,11 +363,7 @@ mod tests {
                 flags: tokenwatch_model::EventFlags::default(),
                 origin: tokenwatch_model::Origin::default(),
             };
-            let first_seen = Timestamp::from_secs(NOW - 9 * DAY);
-            let visit = self
-                .whereabouts
-                .visit(&event, first_seen)
-                .expect("accepted");
+            let visit = self.token.visit(&event).expect("accepted");
             if let Some(contest) = &mut self.contest {
                 return contest.observe(&visit, &event, 600);
             }

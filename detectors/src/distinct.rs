@@ -90,6 +90,14 @@ impl Distinct {
         (self.steps, self.short_steps, self.told) = (0, 0, LogCount::default());
     }
 
+    /// Reads a little of each of its lines of memory.
+    pub(crate) fn read(&self) -> u64 {
+        self.objects.0[0]
+            ^ self.failing.0[0]
+            ^ u64::from(self.scales[0].count(0))
+            ^ u64::from(self.since_day)
+    }
+
     /// Ends a day.
     pub(crate) fn end_day(&mut self, end: &DayEnd, settings: &DetectorSettings) {
         let fold = end.fold(i64::from(self.since_day), false);

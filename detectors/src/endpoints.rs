@@ -87,10 +87,6 @@ impl Endpoints {
 }
 
 impl Many {
-    /// Bytes of the longest list.
-    #[cfg(test)]
-    pub(crate) const MOST_HEAP_BYTES: usize = LISTED * size_of::<Known>();
-
     /// Takes over the endpoints of `few`, used on `day` at the latest.
     pub(crate) fn begin(&mut self, few: &Endpoints, day: u16) {
         let known = few.few.iter().map(|key| Known {
@@ -98,6 +94,11 @@ impl Many {
             last_day: day,
         });
         self.0 = known.collect();
+    }
+
+    /// Reads the beginning of the list, which brings it into the cache.
+    pub(crate) fn read(&self) -> u64 {
+        self.0.first().map_or(0, |known| u64::from(known.key))
     }
 
     /// Whether the list is not in use.
@@ -125,6 +126,10 @@ impl Many {
         }
         let new = Known { key, last_day: day };
         if self.0.len() < LISTED {
+            let room = self.0.len().next_power_of_two();
+            if room == self.0.len() {
+                self.0.reserve_exact(room);
+            }
             self.0.push(new);
         } else if let Some(oldest) = self
             .0
@@ -136,9 +141,12 @@ impl Many {
         true
     }
 
-    /// Bytes of the list.
-    pub(crate) const fn heap_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Known>()
+    /// Bytes of the list, which grows by doubling.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        self.0.len().next_power_of_two() * size_of::<Known>() + 8
     }
 }
 

@@ -30,8 +30,8 @@ use crate::event_clock::{Admission, EventClock};
 use crate::settings::DetectorSettings;
 use crate::sources::{Sources, Standing};
 use crate::subject::SubjectKey;
-use crate::token::Token;
-use crate::token_table::TokenTable;
+use crate::token::{Fact, Token};
+use crate::token_table::{AHEAD, Ahead, TokenTable};
 
 /// How far another stream may be ahead before it ends the episodes of one that stands still. Partitions are hours apart
 /// while days are caught up with, and who is ahead must not decide how many versions a finding has.
@@ -76,6 +76,8 @@ pub struct EngineStats {
     pub tokens: usize,
     /// Bytes of their states, of the index and of unused room.
     pub state_bytes: usize,
+    /// Bytes of the largest of them, but for a contest for it.
+    pub largest_token_bytes: usize,
     /// Tokens with evidence against them.
     pub cases: usize,
     /// Episodes that go on.
@@ -105,6 +107,7 @@ pub struct EngineStats {
 struct Arrived {
     stream: u32,
     late: bool,
+    slot: Ahead,
 }
 
 #[derive(Debug, Default)]
@@ -135,30 +138,44 @@ impl Engine {
     /// depend on how the events are cut into batches.
     pub fn process(&mut self, events: &[AccessEvent<'_>], out: &mut Detections) {
         let settings = Arc::clone(&self.settings);
-        for event in events {
-            let admission = self.clock.admit(
-                &event.origin,
-                event.ts,
-                settings.lateness_micros,
-                settings.future_micros,
-            );
-            let Admission::Live { stream, late, tick } = admission else {
-                out.quarantined += 1;
-                self.counts.quarantined += 1;
-                continue;
-            };
-            out.late += u64::from(late);
-            self.counts.late += u64::from(late);
-            let arrival = Arrived { stream, late };
-            match &event.token {
-                Some(token) => self.observe(event, token, arrival, &settings, out),
-                None if late => {}
-                None => self.sources.note(event, Standing::Anonymous),
+        for events in events.chunks(AHEAD) {
+            let slots = self.tokens.look_ahead(events);
+            for (event, slot) in events.iter().zip(slots) {
+                self.take(event, slot, &settings, out);
             }
-            if let Some(watermark) = tick {
-                self.seal(&settings, out);
-                self.close_due(watermark, out);
-            }
+        }
+    }
+
+    /// Takes one event; `slot` is where its token was when the events around it were looked at.
+    fn take(
+        &mut self,
+        event: &AccessEvent<'_>,
+        slot: Ahead,
+        settings: &DetectorSettings,
+        out: &mut Detections,
+    ) {
+        let admission = self.clock.admit(
+            &event.origin,
+            event.ts,
+            settings.lateness_micros,
+            settings.future_micros,
+        );
+        let Admission::Live { stream, late, tick } = admission else {
+            out.quarantined += 1;
+            self.counts.quarantined += 1;
+            return;
+        };
+        out.late += u64::from(late);
+        self.counts.late += u64::from(late);
+        let arrival = Arrived { stream, late, slot };
+        match &event.token {
+            Some(token) => self.observe(event, token, arrival, settings, out),
+            None if late => {}
+            None => self.sources.note(event, Standing::Anonymous),
+        }
+        if let Some(watermark) = tick {
+            self.seal(settings, out);
+            self.close_due(watermark, out);
         }
     }
 
@@ -207,6 +224,7 @@ impl Engine {
         EngineStats {
             tokens: self.tokens.len(),
             state_bytes: self.tokens.bytes(),
+            largest_token_bytes: self.tokens.largest_bytes(),
             cases: self.cases.len(),
             open_episodes: episodes.filter(|episode| episode.open).count(),
             streams,
@@ -229,25 +247,24 @@ impl Engine {
         settings: &DetectorSettings,
         out: &mut Detections,
     ) {
-        let slot = self.slot_for(used.id, event.ts);
+        let slot = self.slot_for(used.id, event.ts, arrived.slot);
         let token = self.tokens.at_mut(slot);
-        if !token.marks.changed {
-            token.marks.changed = true;
+        if !token.marks.is(Fact::Changed) {
+            token.marks.set(Fact::Changed, true);
             self.changed.push(slot);
         }
+        let groups = Groups::of(event);
         let silence = event.ts.since(token.newest);
         let before = token.newest;
         token.advance(event.ts, settings);
         if day_of(token.newest) > day_of(before)
             && let Some(peaks) = token.yesterdays_peaks(settings)
         {
-            let client = Groups::of(event).client();
             self.commons
                 .peers
-                .record(client, day_of(token.newest), peaks);
+                .record(groups.client(), day_of(token.newest), peaks);
         }
         if let Some((before, window)) = next_window(before, token.newest) {
-            let groups = Groups::of(event);
             token.begin_window(before, window, groups, &self.commons, settings);
         }
         let standing = token.homes.visit(event, token.first_seen());
@@ -255,7 +272,7 @@ impl Engine {
         if !arrived.late {
             // Whose token is refused elsewhere than at home is no victim of an outage.
             if event.outcome != Outcome::Denied || standing == Standing::Regular {
-                self.commons.count(token, event);
+                self.commons.count(token, event, groups);
             }
             self.sources.note(event, standing);
         }
@@ -266,7 +283,7 @@ impl Engine {
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;
         let known_on = day_of(token.newest - CONFIRM_AFTER);
-        let caps = || peers.caps(Groups::of(event).client(), known_on);
+        let caps = || peers.caps(groups.client(), known_on);
         found.push(rate_spike::observe(token, event.ts, &caps, settings));
         found.push(data_volume_spike::observe(token, event, settings));
         if let Some(called) = new_endpoint::observe(token, event, &mut self.commons) {
@@ -282,7 +299,7 @@ impl Engine {
             found.push(token_in_url::observe(token, popularity, event));
             found.push(insecure_transport::observe(token, popularity, event));
         }
-        if token.marks.has_case || !found.hits.is_empty() {
+        if token.marks.is(Fact::HasCase) || !found.hits.is_empty() {
             let moment = Moment {
                 slot,
                 stream: arrived.stream,
@@ -305,11 +322,11 @@ impl Engine {
         let key = SubjectKey::Token(used.id);
         let token = self.tokens.at_mut(moment.slot);
         found.apply_modes(event, settings);
-        if !token.marks.has_case {
+        if !token.marks.is(Fact::HasCase) {
             if found.hits.is_empty() {
                 return;
             }
-            token.marks.has_case = true;
+            token.marks.set(Fact::HasCase, true);
             self.cases.insert(key.clone(), Case::new(token.newest));
         }
         let Some(case) = self.cases.get_mut(&key) else {
@@ -338,8 +355,8 @@ impl Engine {
     }
 
     /// The slot of a token, which is new if it was not seen before.
-    fn slot_for(&mut self, id: TokenId, ts: Timestamp) -> u32 {
-        if let Some(slot) = self.tokens.find(id) {
+    fn slot_for(&mut self, id: TokenId, ts: Timestamp, ahead: Ahead) -> u32 {
+        if let Some(slot) = self.tokens.find_ahead(id, ahead) {
             return slot;
         }
         if self.tokens.is_full() {

@@ -9,9 +9,11 @@ use tokenwatch_model::{
 
 use crate::case::Case;
 use crate::config::DetectorMode;
+use crate::detect::rate_spike::far_floor;
 use crate::episode::{Episode, Standing};
 use crate::failures::FailureKind;
-use crate::habit::{Basis, FAILURE_WIDTHS, RATE_WIDTHS, Scale, ScaleSpec, VOLUME_WIDTHS};
+use crate::habit::{Basis, FAILURE_WIDTHS, Habit, RATE_WIDTHS, VOLUME_WIDTHS};
+use crate::log_count::LogCount;
 use crate::rules::Matched;
 use crate::settings::DetectorSettings;
 use crate::subject::SubjectKey;
@@ -168,7 +170,7 @@ fn silence(
         detector,
         Detector::NewGeography | Detector::ImpossibleTravel | Detector::ConcurrentUse
     );
-    if is_place && token.whereabouts.places().is_empty() {
+    if is_place && token.whereabouts.places(&token.parts).is_empty() {
         return (
             DetectorVerdict::NoData,
             "its calls have neither country nor network: no geo database, or no addresses in the log".to_owned(),
@@ -192,17 +194,14 @@ fn silence(
 fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Vec<ExplainedFigure> {
     let mut figures = Vec::new();
     let days = token.days();
-    let mut add = |what: &str, width_s: i64, scale: &Scale, basis: &Basis, spec: &ScaleSpec| {
+    let mut add = |what: &str, width_s: i64, scale: &Habit, recent, basis: &Basis, spec| {
         let table = &settings.signal_quantiles;
         let trip = match detector {
-            Detector::RateSpike => scale.spike_count(
-                spec,
-                basis,
-                table,
-                crate::detect::rate_spike::far_floor(settings),
-            ),
-            Detector::DataVolumeSpike => scale.spike_count(spec, basis, table, spec.floor),
-            _ => scale.trip_count(spec, basis, table),
+            Detector::RateSpike => {
+                scale.spike_count(recent, spec, basis, table, far_floor(settings))
+            }
+            Detector::DataVolumeSpike => scale.spike_count(recent, spec, basis, table, spec.floor),
+            _ => scale.trip_count(recent, spec, basis, table),
         };
         figures.push(ExplainedFigure {
             name: format!("{what} within {}", wording::span(width_s)),
@@ -213,12 +212,23 @@ fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Ve
     };
     match detector {
         Detector::RateSpike => {
+            let mut add_calls = |index: usize, scale: &Habit, recent| {
+                let width_s = RATE_WIDTHS[index];
+                let spec = &settings.rate_scales[index];
+                add(
+                    "calls",
+                    width_s,
+                    scale,
+                    recent,
+                    &token.rate_basis(width_s),
+                    spec,
+                );
+            };
             let short = token.rate.iter().flat_map(|rate| rate.scales.iter());
-            for (index, scale) in short.chain([&token.day]).enumerate() {
-                let width_s = RATE_WIDTHS[if token.rate.is_some() { index } else { 4 }];
-                let spec = &settings.rate_scales[if token.rate.is_some() { index } else { 4 }];
-                add("calls", width_s, scale, &token.rate_basis(width_s), spec);
+            for (index, scale) in short.enumerate() {
+                add_calls(index, scale, scale.recent());
             }
+            add_calls(4, &token.day, LogCount::default());
         }
         Detector::FailureBurst => {
             for (kind, what) in [
@@ -231,7 +241,8 @@ fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Ve
                 for (index, width_s) in FAILURE_WIDTHS.into_iter().enumerate() {
                     let basis = failures.basis(width_s, days);
                     let spec = &settings.failure_scales[index];
-                    add(what, width_s, &failures.scales[index], &basis, spec);
+                    let scale = &failures.scales[index];
+                    add(what, width_s, scale, scale.recent(), &basis, spec);
                 }
             }
         }
@@ -240,7 +251,8 @@ fn figures(detector: Detector, token: &Token, settings: &DetectorSettings) -> Ve
                 for (index, width_s) in VOLUME_WIDTHS.into_iter().enumerate() {
                     let basis = volume.basis(index, days);
                     let spec = &settings.volume_scales[index];
-                    add("KiB sent", width_s, &volume.scales[index], &basis, spec);
+                    let scale = &volume.scales[index];
+                    add("KiB sent", width_s, scale, scale.recent(), &basis, spec);
                 }
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! 429 and 5xx are no failures here: the first is the gateway's doing, the second the upstream's.
 
+mod few;
+
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Outcome, Timestamp};
 
@@ -10,6 +12,7 @@ use crate::habit::{Basis, DAY_DISCOUNT, FAILURE_WIDTHS, Scale};
 use crate::hit::Stream;
 use crate::settings::DetectorSettings;
 use crate::token::{DayEnd, age_in};
+pub(crate) use few::{Failed, FewFailures};
 
 /// Prior of the share of calls that fails: half a failure in fifty calls.
 const PRIOR_FAILED: f64 = 0.5;
@@ -55,7 +58,13 @@ impl FailureKind {
     }
 }
 
-/// Boxed part of a token that failed at least once.
+/// Fewer failures in every hour and on every day of four weeks, and a smaller share of all calls, are no habit to keep.
+const IDLE_BELOW: [f64; 2] = [4.0, 16.0];
+const IDLE_SHARE: f64 = 0.05;
+/// The same for a token that has no room: half the default floors.
+const LOW_BELOW: [f64; 2] = [12.0, 30.0];
+
+/// Boxed part of a token that fails more than now and then.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Failures {
     pub(crate) scales: [Scale; FAILURE_WIDTHS.len()],
@@ -68,8 +77,9 @@ pub(crate) struct Failures {
     paths: [u64; 3],
     /// Where failed calls of today come from and go to, while that is always the same; else one of the two above.
     cause: u32,
-    /// Half-minutes and the failures in them: the running one, and the one before.
-    marks: [(u32, u16); 2],
+    /// The running half-minute and the one before, and the failures in them.
+    windows: [u32; 2],
+    marks: [u16; 2],
     since_day: u16,
     /// There were 401 today, and other failures.
     unauthorised_today: bool,
@@ -114,6 +124,14 @@ impl Failures {
         }
     }
 
+    /// Reads a little of each of its lines of memory.
+    pub(crate) fn read(&self) -> u64 {
+        let scales = self.scales.iter().map(|scale| u64::from(scale.count(0)));
+        scales.fold(self.paths[0] ^ u64::from(self.since_day), |sum, read| {
+            sum ^ read
+        })
+    }
+
     /// Ends a day.
     pub(crate) fn end_day(&mut self, end: &DayEnd, settings: &DetectorSettings) {
         let tainted = self.bursting_yesterday && !self.bursting_today;
@@ -145,6 +163,33 @@ impl Failures {
         self.bursting_today = false;
     }
 
+    /// Makes the calls of the window at `index` and of the one before at least these.
+    pub(crate) fn raise_calls(&mut self, index: usize, calls: [u32; 2]) {
+        for (own, calls) in self.calls[index].iter_mut().zip(calls) {
+            *own = calls.max(*own);
+        }
+    }
+
+    /// Whether four weeks held nothing that could break a habit: then there is none to keep.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_below(IDLE_BELOW) && self.scales[3].count(1) == 0
+    }
+
+    /// Whether four weeks held nothing near to what could.
+    pub(crate) fn is_low(&self) -> bool {
+        self.is_below(LOW_BELOW)
+    }
+
+    fn is_below(&self, [of_hour, of_day]: [f64; 2]) -> bool {
+        let is_below = |scale: &Scale, below: f64| {
+            let open = scale.count(0).max(scale.count(1));
+            f64::from(open) < below && scale.max_28d() < below
+        };
+        is_below(&self.scales[2], of_hour)
+            && is_below(&self.scales[3], of_day)
+            && self.usual_share() < IDLE_SHARE
+    }
+
     /// Counts a call that did not fail in this way.
     pub(crate) fn count_call(&mut self, newest: Timestamp, ts: Timestamp) {
         for (calls, width) in self.calls.iter_mut().zip(FAILURE_WIDTHS) {
@@ -157,8 +202,9 @@ impl Failures {
 
     /// Begins the half-minute `window`; the one before the last, and the failures in it.
     pub(crate) fn end_window(&mut self, window: u32) -> Option<(u32, u32)> {
-        let (before, count) = self.marks[1];
-        self.marks = [(window, 0), self.marks[0]];
+        let (before, count) = (self.windows[1], self.marks[1]);
+        self.windows = [window, self.windows[0]];
+        self.marks = [0, self.marks[0]];
         (count > 0).then_some((before, u32::from(count)))
     }
 
@@ -174,7 +220,7 @@ impl Failures {
     pub(crate) fn note(&mut self, path_hash: u64, cause: u32, unauthorised: bool) {
         self.unauthorised_today |= unauthorised;
         self.otherwise_today |= !unauthorised;
-        self.marks[0].1 = self.marks[0].1.saturating_add(1);
+        self.marks[0] = self.marks[0].saturating_add(1);
         let bit = 1u64 << (path_hash >> 58);
         self.paths[0] |= bit;
         self.paths[2] |= bit;

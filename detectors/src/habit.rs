@@ -8,10 +8,14 @@
 //! Windows are aligned to 1970, so that their final counts do not depend on the order of events. The newest window and
 //! the one before it are open; older events count for nothing but are harmless.
 
+#[cfg(test)]
+mod model;
+mod peaks;
 mod scale;
 mod slots;
 
-pub(crate) use scale::{Basis, Fold, Judgement, Scale, ScaleSpec};
+pub(crate) use peaks::{Basis, Fold, Habit, Judgement, ScaleSpec};
+pub(crate) use scale::Scale;
 pub(crate) use slots::Slots;
 
 /// The windows of the call rate, in seconds. The last lives in the token itself, the others in its [`Slots`]' company.

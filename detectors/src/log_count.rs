@@ -1,4 +1,7 @@
-//! Counts on a logarithmic scale: one byte for what is only compared, two for what is averaged.
+//! Numbers in few bytes: counts on a logarithmic scale (one byte for what is only compared, two for what is averaged), parts of
+//! a power of two, and whole numbers that need no alignment.
+
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +10,14 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct LogCount(u8);
 
 impl LogCount {
+    /// The nearest step to a whole `count`. Small ones, which nearly all windows hold, are looked up.
+    pub(crate) fn of_count(count: u32) -> Self {
+        static SMALL: LazyLock<[LogCount; 256]> =
+            LazyLock::new(|| std::array::from_fn(|count| LogCount::of(count as f64)));
+        let small = SMALL.get(count as usize).copied();
+        small.unwrap_or_else(|| Self::of(f64::from(count)))
+    }
+
     /// The nearest step to `count`.
     pub(crate) fn of(count: f64) -> Self {
         Self(libm::round(8.0 * libm::log2(1.0 + count.max(0.0))).min(255.0) as u8)
@@ -53,6 +64,37 @@ impl<const PARTS: u32> Fixed<PARTS> {
     /// What it stands for.
     pub(crate) fn value(self) -> f64 {
         f64::from(self.0) / f64::from(PARTS)
+    }
+}
+
+/// A number of 32 bits in halves, which align to two bytes instead of four.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u32", into = "u32")]
+pub(crate) struct Wide([u16; 2]);
+
+impl Wide {
+    /// The number.
+    pub(crate) const fn get(self) -> u32 {
+        (self.0[0] as u32) << 16 | self.0[1] as u32
+    }
+
+    /// Sets it.
+    pub(crate) const fn set(&mut self, number: u32) {
+        self.0 = [(number >> 16) as u16, number as u16];
+    }
+}
+
+impl From<u32> for Wide {
+    fn from(number: u32) -> Self {
+        let mut wide = Self::default();
+        wide.set(number);
+        wide
+    }
+}
+
+impl From<Wide> for u32 {
+    fn from(wide: Wide) -> Self {
+        wide.get()
     }
 }
 

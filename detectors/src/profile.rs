@@ -20,17 +20,18 @@ pub(crate) fn of(token: &Token, settings: &DetectorSettings) -> TokenProfile {
     };
     let short = token.rate.iter().flat_map(|rate| rate.scales.iter());
     let peaks = short
+        .map(|scale| (scale.mean_peak(), scale.max_28d()))
         .zip(RATE_WIDTHS)
-        .chain([(&token.day, DAY)])
-        .map(|(scale, width_s)| ProfilePeak {
+        .chain([((token.day.mean_peak(), token.day.max_28d()), DAY)])
+        .map(|((calls, max_28d), width_s)| ProfilePeak {
             window_s: width_s.unsigned_abs(),
-            calls: scale.mean_peak() as f32,
-            max_28d: scale.max_28d() as f32,
+            calls: calls as f32,
+            max_28d: max_28d as f32,
         });
     let at_day = |day: u16| Timestamp::from_secs(i64::from(day) * DAY);
     let places = token
         .whereabouts
-        .places()
+        .places(&token.parts)
         .into_iter()
         .map(|known| ProfilePlace {
             country: known.key.key().country().map(|country| country.to_string()),

@@ -7,7 +7,7 @@ use tokenwatch_model::Timestamp;
 
 use crate::calendar::HOUR;
 use crate::commons::{Mark, WINDOW_S};
-use crate::habit::{RATE_WIDTHS, Scale, Slots};
+use crate::habit::{Habit, RATE_WIDTHS, Scale, Slots};
 use crate::log_count::Fixed;
 use crate::settings::DetectorSettings;
 use crate::token::{DayEnd, age_in};
@@ -28,7 +28,8 @@ pub(crate) struct RateHabit {
     /// Calls expected in the hour of the newest event.
     pub(crate) expected_hour: f32,
     /// The half-minute before the running one, and its calls.
-    before: (u32, u16),
+    before: u32,
+    before_calls: u16,
     /// Calls in a half-minute from which on the token surges.
     pub(crate) hot_at: u16,
     /// Cumulative sum of how far days lie above their expectation.
@@ -41,12 +42,13 @@ pub(crate) struct RateHabit {
 
 impl RateHabit {
     /// A habit for a token that so far only had days: no window of a day can hold more than the day.
-    pub(crate) fn seeded(day: &Scale, hour: i64, since_day: i64, level: f64) -> Self {
+    pub(crate) fn seeded(day: &Habit, hour: i64, since_day: i64, level: f64) -> Self {
         let slots = Slots::default();
         Self {
             scales: std::array::from_fn(|_| Scale::seeded_from(day)),
             expected_hour: slots.expected(hour, level) as f32,
-            before: (0, 0),
+            before: 0,
+            before_calls: 0,
             drift: Fixed::default(),
             hot_at: hot_at(slots.expected(hour, level)),
             slots,
@@ -111,7 +113,8 @@ impl RateHabit {
 
     /// Ends the half-minute `window`; the one before it, and the calls in it beyond those that were expected.
     pub(crate) fn end_window(&mut self, window: u32, ended: Mark) -> Option<(u32, u32)> {
-        let (before, calls) = std::mem::replace(&mut self.before, (window, ended.calls));
+        let before = std::mem::replace(&mut self.before, window);
+        let calls = std::mem::replace(&mut self.before_calls, ended.calls);
         let expected = f64::from(self.expected_hour) / WINDOWS_PER_HOUR;
         let excess = f64::from(calls) - expected;
         (excess >= 1.0).then_some((before, excess as u32))
@@ -122,6 +125,15 @@ impl RateHabit {
         for (scale, width) in self.scales.iter_mut().zip(RATE_WIDTHS) {
             scale.excise(age_in(newest, window, width), calls);
         }
+    }
+
+    /// Reads a little of each of its lines of memory.
+    pub(crate) fn read(&self) -> u64 {
+        let scales = self.scales.iter().map(|scale| u64::from(scale.count(0)));
+        scales.fold(
+            u64::from(self.since_day) ^ self.slots.read(),
+            |sum, read| sum ^ read,
+        )
     }
 
     /// Ends a day.

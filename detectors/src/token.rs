@@ -1,15 +1,15 @@
 //! The state of one token: header, the day's count, places, and boxed parts that exist once they are needed.
 //!
-//! Most tokens are quiet and stay at the header (160 bytes). One that made [`PROMOTION_CALLS`] calls in a day gets the
+//! Most tokens are quiet and stay at the header (168 bytes). One that made [`PROMOTION_CALLS`] calls in a day gets the
 //! rate habit, one that fails gets the failure streams. Nothing here depends on any other token, nor on batches.
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Timestamp, TokenId, TokenProfile};
+use tokenwatch_model::{AccessEvent, Timestamp, TokenId, TokenProfile};
 
 use crate::calendar::{DAY, day_of, hour_of};
 use crate::commons::{Commons, Groups, Mark};
 use crate::detect::slow_drift;
-use crate::habit::{Basis, DAY_DISCOUNT, Fold, RATE_WIDTHS, Scale};
+use crate::habit::{Basis, DAY_DISCOUNT, Fold, Habit, RATE_WIDTHS};
 use crate::log_count::Fixed;
 use crate::parts::Parts;
 use crate::rate::RateHabit;
@@ -17,7 +17,7 @@ use crate::scope::Scope;
 use crate::settings::DetectorSettings;
 use crate::sources::Homes;
 use crate::volume::SmallVolume;
-use crate::whereabouts::Whereabouts;
+use crate::whereabouts::{Visit, Whereabouts};
 
 /// Calls in one day from which a token has a rate habit. Fewer can break none: the floors begin here.
 const PROMOTION_CALLS: u32 = 20;
@@ -49,7 +49,7 @@ pub(crate) struct Token {
     /// Discounted days learned.
     days: Fixed<1_024>,
     pub(crate) whereabouts: Whereabouts,
-    pub(crate) day: Scale,
+    pub(crate) day: Habit,
     pub(crate) rate: Option<Box<RateHabit>>,
     pub(crate) parts: Parts,
     pub(crate) mark: Mark,
@@ -61,16 +61,10 @@ pub(crate) struct Token {
     pub(crate) longest_silence_days: u8,
 }
 
-/// Facts about a token that the hot path asks for.
+/// Facts about a token that the hot path asks for, by their bits.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Marks {
-    /// Changed since the last checkpoint; not part of the state.
-    #[serde(skip)]
-    pub(crate) changed: bool,
-    /// There is evidence against it.
-    pub(crate) has_case: bool,
-    facts: u8,
-}
+#[serde(from = "u8", into = "u8")]
+pub(crate) struct Marks(u8);
 
 /// Facts of a token's day and life, by their bits.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +74,8 @@ pub(crate) enum Fact {
     SpikedToday = 1,
     /// And yesterday.
     SpikedYesterday = 1 << 1,
+    /// It changed since the last checkpoint; not part of the state.
+    Changed = 1 << 2,
     /// A token in a URL was told today.
     ToldTokenInUrl = 1 << 3,
     /// It once had a call with a token in the URL.
@@ -88,21 +84,36 @@ pub(crate) enum Fact {
     HadInsecureTransport = 1 << 5,
     /// A call without TLS was told today.
     ToldInsecureTransport = 1 << 6,
+    /// There is evidence against it.
+    HasCase = 1 << 7,
 }
 
 impl Marks {
     /// Whether a fact holds.
     pub(crate) const fn is(self, fact: Fact) -> bool {
-        self.facts & fact as u8 != 0
+        self.0 & fact as u8 != 0
     }
 
     /// Says whether it holds from now on.
     pub(crate) const fn set(&mut self, fact: Fact, holds: bool) {
         if holds {
-            self.facts |= fact as u8;
+            self.0 |= fact as u8;
         } else {
-            self.facts &= !(fact as u8);
+            self.0 &= !(fact as u8);
         }
+    }
+}
+
+impl From<u8> for Marks {
+    fn from(facts: u8) -> Self {
+        Self(facts)
+    }
+}
+
+impl From<Marks> for u8 {
+    fn from(mut marks: Marks) -> Self {
+        marks.set(Fact::Changed, false);
+        marks.0
     }
 }
 
@@ -140,7 +151,7 @@ impl Token {
             marks: Marks::default(),
             days: Fixed::default(),
             whereabouts: Whereabouts::default(),
-            day: Scale::default(),
+            day: Habit::default(),
             rate: None,
             parts: Parts::default(),
             mark: Mark::default(),
@@ -181,7 +192,9 @@ impl Token {
             return;
         }
         let day = day_of(from);
-        let level = self.hourly_level();
+        // As it was before the day ends.
+        let level =
+            (self.rate.is_some() && hour_of(ts) != hour_of(from)).then(|| self.hourly_level());
         if let Some(rate) = &mut self.rate {
             rate.advance(from, ts, day);
         }
@@ -199,9 +212,7 @@ impl Token {
         if last > day {
             self.roll_days(day, last, settings);
         }
-        if let Some(rate) = &mut self.rate
-            && hour_of(ts) != hour_of(from)
-        {
+        if let (Some(rate), Some(level)) = (&mut self.rate, level) {
             rate.begin_hour(hour_of(from), hour_of(ts), level);
         }
     }
@@ -246,7 +257,7 @@ impl Token {
             if let Some(distinct) = self.parts.distinct_mut() {
                 distinct.end_day(&end, settings);
             }
-            self.parts.forget_idle_distinct();
+            self.parts.forget_idle(self.newest);
             self.scope.end_day();
             let spiked = self.marks.is(Fact::SpikedToday);
             self.marks.set(Fact::SpikedYesterday, spiked);
@@ -286,7 +297,7 @@ impl Token {
         settings: &DetectorSettings,
     ) {
         let newest = self.newest;
-        let ended = self.mark.begin();
+        let ended = self.mark.begin(window.saturating_sub(before));
         if let Some(rate) = &mut self.rate
             && let Some((before, excess)) = rate.end_window(before, ended)
             && commons.surges_in(groups, before, &settings.fleet)
@@ -310,6 +321,12 @@ impl Token {
         self.parts
             .all_failures()
             .any(|failures| failures.usual_share() >= MUCH)
+    }
+
+    /// Notes where a call comes from and with which client; `None` if its credential was not accepted.
+    pub(crate) fn visit(&mut self, event: &AccessEvent<'_>) -> Option<Visit> {
+        let first_seen = self.first_seen();
+        self.whereabouts.visit(&mut self.parts, event, first_seen)
     }
 
     /// Counts a call at `ts`; the counts of its windows go to the rate habit, which may not exist yet.
@@ -378,7 +395,21 @@ impl Token {
         }
     }
 
-    /// Bytes of this token, boxed parts included, the allocator's overhead of 8 bytes a box too.
+    /// Reads a little of each line of memory that the header takes, which brings it into the cache.
+    pub(crate) fn read_header(&self) -> u64 {
+        u64::from(self.calls)
+            ^ u64::from(self.day.count(0))
+            ^ u64::from(self.longest_silence_days)
+            ^ u64::from(self.mark.calls)
+            ^ u64::from(self.active_days)
+    }
+
+    /// The same for the parts outside of it, most of which the next call will need.
+    pub(crate) fn read_parts(&self) -> u64 {
+        self.rate.as_ref().map_or(0, |rate| rate.read()) ^ self.parts.read()
+    }
+
+    /// Bytes of this token, boxed parts included, the allocator's overhead of 8 bytes a box too; a contest for it excepted.
     pub(crate) fn bytes(&self) -> usize {
         let boxed = |bytes: usize| bytes + 8;
         size_of::<Self>()
@@ -387,7 +418,6 @@ impl Token {
                 .as_ref()
                 .map_or(0, |_| boxed(size_of::<RateHabit>()))
             + self.parts.heap_bytes()
-            + self.whereabouts.heap_bytes()
     }
 
     /// The readable baseline.
@@ -440,10 +470,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_small_and_the_whole_is_bounded() {
-        let rate = size_of::<RateHabit>() + 8;
-        let most = size_of::<Token>() + rate + Parts::MOST_BYTES + Whereabouts::MOST_HEAP_BYTES;
-        assert!(size_of::<Token>() <= 192, "{}", size_of::<Token>());
-        assert!(most <= 1_500, "{most}");
+    fn the_header_is_small() {
+        assert!(size_of::<Token>() <= 168, "{}", size_of::<Token>());
     }
 }

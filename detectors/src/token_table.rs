@@ -7,14 +7,25 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use tokenwatch_model::{Timestamp, TokenId};
+use tokenwatch_model::{AccessEvent, Timestamp, TokenId};
 
 use crate::token::Token;
 
-/// States per chunk: 4,096 of 168 bytes are 0.7 MB.
-const CHUNK: usize = 4_096;
+/// States per chunk: 256 of 168 bytes are 42 KiB.
+const CHUNK: usize = 256;
 /// The share that is forgotten at once.
 const EVICTED_SHARE: usize = 16;
+
+/// Events whose tokens are found together: what 32 tokens hold fits into the second cache, and more do not overlap.
+pub(crate) const AHEAD: usize = 32;
+
+/// What was found of a token before its event's turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ahead {
+    slot: Option<u32>,
+    /// Tokens forgotten by then.
+    evicted: u64,
+}
 
 /// Tokens by id.
 #[derive(Debug)]
@@ -46,6 +57,41 @@ impl TokenTable {
     pub(crate) fn find(&self, id: TokenId) -> Option<u32> {
         let same = |slot: &u32| self.at(*slot).id() == id;
         self.index.find(self.hasher.hash_one(id), same).copied()
+    }
+
+    /// Finds the tokens of the next events together, and reads what they point at. A token in a million is in no cache: one after
+    /// the other, each event would wait for memory several times; together, the reads overlap. Changes nothing.
+    pub(crate) fn look_ahead(&self, events: &[AccessEvent<'_>]) -> [Ahead; AHEAD] {
+        let mut ahead = [Ahead::default(); AHEAD];
+        let mut hashes = [0; AHEAD];
+        for (hash, event) in hashes.iter_mut().zip(events) {
+            *hash = event
+                .token
+                .as_ref()
+                .map_or(0, |token| self.hasher.hash_one(token.id));
+        }
+        for ((found, event), hash) in ahead.iter_mut().zip(events).zip(hashes) {
+            let Some(used) = &event.token else {
+                continue;
+            };
+            let same = |slot: &u32| self.at(*slot).id() == used.id;
+            found.slot = self.index.find(hash, same).copied();
+            found.evicted = self.evicted;
+        }
+        let known = || ahead.iter().filter_map(|found| found.slot);
+        let header = known().fold(0, |sum, slot| sum ^ self.at(slot).read_header());
+        let parts = known().fold(0, |sum, slot| sum ^ self.at(slot).read_parts());
+        std::hint::black_box(header ^ parts);
+        ahead
+    }
+
+    /// Where the token is, which [`Self::look_ahead`] may have found.
+    pub(crate) fn find_ahead(&self, id: TokenId, ahead: Ahead) -> Option<u32> {
+        match ahead.slot {
+            // Slots change their owners only when tokens are forgotten.
+            Some(slot) if ahead.evicted == self.evicted => Some(slot),
+            _ => self.find(id),
+        }
     }
 
     /// Whether a new token would not fit.
@@ -129,9 +175,16 @@ impl TokenTable {
         self.evicted
     }
 
+    /// Bytes of the largest state, but for contests.
+    pub(crate) fn largest_bytes(&self) -> usize {
+        let bytes = self.slots().map(|slot| self.at(slot).bytes());
+        bytes.max().unwrap_or(0)
+    }
+
     /// Bytes of all states, of the index over them, and of chunks not filled yet.
     pub(crate) fn bytes(&self) -> usize {
-        let states: usize = self.slots().map(|slot| self.at(slot).bytes()).sum();
+        let bytes_of = |token: &Token| token.bytes() + token.parts.contest_bytes();
+        let states: usize = self.slots().map(|slot| bytes_of(self.at(slot))).sum();
         let unused = self.chunks.len() * CHUNK - self.len;
         states + unused * size_of::<Token>() + self.index.allocation_size()
     }

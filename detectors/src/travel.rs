@@ -15,22 +15,24 @@ const EARTH_RADIUS_KM: f64 = 6_371.0;
 pub(crate) const CITY_KM: f64 = 50.0;
 pub(crate) const COUNTRY_KM: f64 = 500.0;
 
-/// A position: five bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A position: four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fix {
+    /// In steps, doubled: 90 degrees are 32,400. The lowest bit says that a city is known.
     latitude: i16,
     longitude: i16,
-    accuracy: Accuracy,
 }
 
-/// How well a position is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Accuracy {
-    /// Not at all: there is none.
-    #[default]
-    Unknown,
-    City,
-    Country,
+/// What no latitude is: there is no position.
+const NOWHERE: i16 = i16::MIN;
+
+impl Default for Fix {
+    fn default() -> Self {
+        Self {
+            latitude: NOWHERE,
+            longitude: 0,
+        }
+    }
 }
 
 /// A journey that the distance allows no better than.
@@ -49,25 +51,20 @@ impl Fix {
         // Databases put what they do not know at the zero of both.
         let known = latitude != 0.0 || longitude != 0.0;
         (on_earth && known).then(|| Self {
-            latitude: (latitude * STEPS) as i16,
+            latitude: ((latitude * STEPS) as i16 * 2) | i16::from(client.city.is_some()),
             longitude: (longitude * STEPS) as i16,
-            accuracy: if client.city.is_some() {
-                Accuracy::City
-            } else {
-                Accuracy::Country
-            },
         })
     }
 
     /// Whether there is a position.
     pub(crate) fn is_known(self) -> bool {
-        self.accuracy != Accuracy::Unknown
+        self.latitude != NOWHERE
     }
 
     /// The least distance between the two, in kilometres.
     pub(crate) fn least_km(self, other: Self) -> f64 {
         let radians = |steps: i16| f64::from(steps) / STEPS * std::f64::consts::PI / 180.0;
-        let (here, there) = (radians(self.latitude), radians(other.latitude));
+        let (here, there) = (radians(self.latitude >> 1), radians(other.latitude >> 1));
         let half_down = sin((there - here) / 2.0);
         let half_round = sin((radians(other.longitude) - radians(self.longitude)) / 2.0);
         let haversine = half_down * half_down + cos(here) * cos(there) * half_round * half_round;
@@ -76,9 +73,10 @@ impl Fix {
     }
 
     fn radius_km(self) -> f64 {
-        match self.accuracy {
-            Accuracy::Unknown | Accuracy::Country => COUNTRY_KM,
-            Accuracy::City => CITY_KM,
+        if self.is_known() && self.latitude & 1 != 0 {
+            CITY_KM
+        } else {
+            COUNTRY_KM
         }
     }
 }

@@ -19,7 +19,8 @@ const DISPERSION_WEIGHT: f64 = 0.3;
 /// Bytes of a token that has no data habit: of its newest ten minutes and of its newest day, in units of 64 KiB.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SmallVolume {
-    windows: [u16; 2],
+    /// In bytes, which need no alignment.
+    windows: [[u8; 2]; 2],
     /// Quarters of a KiB that do not make a unit yet.
     rest: u8,
 }
@@ -39,7 +40,7 @@ impl SmallVolume {
     pub(crate) fn advance(&mut self, from: Timestamp, to: Timestamp) {
         for (window, width) in self.windows.iter_mut().zip(VOLUME_WIDTHS) {
             if from.as_secs().div_euclid(width) != to.as_secs().div_euclid(width) {
-                *window = 0;
+                *window = [0; 2];
             }
         }
     }
@@ -52,8 +53,9 @@ impl SmallVolume {
         let units = u16::try_from(quarters / per_unit).unwrap_or(u16::MAX);
         let mut begins = false;
         for (window, floor) in self.windows.iter_mut().zip(floors) {
-            *window = window.saturating_add(units);
-            begins |= u32::from(*window) * UNIT >= floor / BEGIN_PART;
+            let sum = u16::from_le_bytes(*window).saturating_add(units);
+            *window = sum.to_le_bytes();
+            begins |= u32::from(sum) * UNIT >= floor / BEGIN_PART;
         }
         begins
     }
@@ -64,12 +66,17 @@ impl Volume {
     pub(crate) fn begin(small: SmallVolume, newest: Timestamp, floors: [u32; 2]) -> Self {
         let mut scales = floors.map(|floor| Scale::below(f64::from(floor / BEGIN_PART)));
         for (scale, count) in scales.iter_mut().zip(small.windows) {
-            scale.add_many(0, u32::from(count) * UNIT);
+            scale.add_many(0, u32::from(u16::from_le_bytes(count)) * UNIT);
         }
         Self {
             scales,
             since_day: u16::try_from(day_of(newest).max(0)).unwrap_or(u16::MAX),
         }
+    }
+
+    /// Reads a little of it, which brings it into the cache.
+    pub(crate) fn read(&self) -> u64 {
+        u64::from(self.scales[0].count(0)) ^ u64::from(self.since_day)
     }
 
     /// Moves the ten minutes on. `day` is that of `from`.

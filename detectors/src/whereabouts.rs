@@ -1,7 +1,7 @@
 //! Where a token is used from and with which clients: the memory behind the detectors of place and client.
 //!
-//! Two places, two clients and the last position are in the token itself (64 bytes); more of them, the spread of addresses
-//! and a contest for the token live in a box that most tokens never need. Only calls with an accepted credential count: who
+//! Two places, two clients and the last position are in the token itself (52 bytes); more of them, the spread of addresses
+//! and a contest for the token live in a box among its [`Parts`] that most tokens never need. Only calls with an accepted credential count: who
 //! tries a token in vain has not used it.
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,10 @@ use crate::calendar::{DAY, HOUR, day_of};
 use crate::clients::{ClientKey, Difference};
 use crate::contest::Contest;
 use crate::known::{INLINE, Known, slot_for};
+use crate::log_count::Wide;
 use crate::novelty::{NoveltyRate, NoveltyWeight};
 use crate::organisation::NetworkClass;
+use crate::parts::Parts;
 use crate::places::{PackedPlace, PlaceKey};
 use crate::prefixes::{Counts, Spread, range_of};
 use crate::travel::Fix;
@@ -43,9 +45,8 @@ const CLIENT: NoveltyWeight = NoveltyWeight {
 /// The whereabouts of one token.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Whereabouts {
-    more: Option<Box<Roaming>>,
-    /// Second since 1970 of the last successful call.
-    last_s: u32,
+    /// Second since 1970 of the last successful call; 0 if there was none.
+    last_s: Wide,
     places: [Known<PackedPlace>; INLINE],
     clients: [Known<ClientKey>; INLINE],
     networks: NoveltyRate,
@@ -58,11 +59,50 @@ pub(crate) struct Whereabouts {
 
 /// What a token that moves about has beside.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Roaming {
+pub(crate) struct Roaming {
     places: [Known<PackedPlace>; MORE_PLACES],
     clients: [Known<ClientKey>; MORE_CLIENTS],
     spread: Spread,
     contest: Option<Box<Contest>>,
+}
+
+impl Roaming {
+    /// Most ranges in an hour of the last four weeks; below what is counted properly, this is a bound.
+    pub(crate) fn most_ranges(roaming: Option<&Self>) -> u32 {
+        let counted = roaming.map_or(0, |more| more.spread.most());
+        counted.max(SPREAD_FROM - 1)
+    }
+
+    /// The ranges, networks and clients of the hour of `ts`.
+    pub(crate) fn spread_at(&self, ts: Timestamp) -> Counts {
+        self.spread.counts_at(ts.as_secs())
+    }
+
+    /// The contest for the token, if there is one.
+    pub(crate) fn contest(&self) -> Option<&Contest> {
+        self.contest.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn contest_mut(&mut self) -> Option<&mut Contest> {
+        self.contest.as_deref_mut()
+    }
+
+    /// Begins or ends a contest.
+    pub(crate) fn set_contest(&mut self, contest: Option<Contest>) {
+        self.contest = contest.map(Box::new);
+    }
+
+    /// Bytes outside the struct, with the allocator's overhead.
+    pub(crate) fn contest_bytes(&self) -> usize {
+        let contest = self.contest.as_ref();
+        contest.map_or(0, |contest| contest.bytes() + 8)
+    }
+
+    /// Reads a little of it, which brings it into the cache.
+    pub(crate) fn read(&self) -> u64 {
+        u64::from(self.places[0].last_day) ^ u64::from(self.spread.most())
+    }
 }
 
 /// How well a token knows a place or a client.
@@ -120,13 +160,10 @@ impl Visit {
 }
 
 impl Whereabouts {
-    #[cfg(test)]
-    /// The box with the allocator's overhead, without a contest, which few tokens ever have and only for a while.
-    pub(crate) const MOST_HEAP_BYTES: usize = size_of::<Roaming>() + 8;
-
     /// Notes a call; `None` if its credential was not accepted. `first_seen` is the token's first call ever.
     pub(crate) fn visit(
         &mut self,
+        parts: &mut Parts,
         event: &AccessEvent<'_>,
         first_seen: Timestamp,
     ) -> Option<Visit> {
@@ -150,67 +187,78 @@ impl Whereabouts {
             takes_up_client: false,
             succeeded: event.outcome == Outcome::Ok,
             at: event.ts,
-            previous_s: self.last_s,
+            previous_s: self.last_s.get(),
             previous_fix: self.fix,
             fix: Fix::default(),
             spread: None,
         };
-        self.visit_place(&mut visit, event, age_days);
-        self.visit_client(&mut visit, age_days);
+        self.visit_place(&mut visit, parts, event, age_days);
+        self.visit_client(&mut visit, parts, age_days);
         if visit.succeeded {
-            self.succeed(&mut visit, event);
+            self.succeed(&mut visit, parts, event);
         }
         Some(visit)
     }
 
-    fn visit_place(&mut self, visit: &mut Visit, event: &AccessEvent<'_>, age_days: f64) {
+    fn visit_place(
+        &mut self,
+        visit: &mut Visit,
+        parts: &mut Parts,
+        event: &AccessEvent<'_>,
+        age_days: f64,
+    ) {
         let Some(key) = visit.place else {
             return;
         };
         let today = day_number(visit.at);
-        if let Some(known) = self.find_place(key) {
+        if let Some(known) = self.find_place(parts, key) {
             visit.class = known.key.class();
             let last_day = known.last_day;
             if today.saturating_sub(last_day) <= NETWORK_DAYS
-                || self.newest_day().saturating_sub(last_day) <= NETWORK_DAYS
+                || self.newest_day(parts).saturating_sub(last_day) <= NETWORK_DAYS
             {
-                visit.place_is = self.find_place(key).map_or(Familiarity::New, |known| {
-                    known.touch(today);
-                    familiarity(known.first_day, today)
-                });
+                visit.place_is = self
+                    .find_place(parts, key)
+                    .map_or(Familiarity::New, |known| {
+                        known.touch(today);
+                        familiarity(known.first_day, today)
+                    });
                 return;
             }
-            self.meet_place(visit, key, age_days);
-            if let Some(known) = self.find_place(key) {
+            self.meet_place(visit, parts, key, age_days);
+            if let Some(known) = self.find_place(parts, key) {
                 known.renew(today);
             }
             return;
         }
         visit.class = NetworkClass::of(&event.client);
-        if self.newest_day() == 0 {
+        if self.newest_day(parts) == 0 {
             visit.place_is = Familiarity::First;
             visit.takes_up_network = true;
         } else {
-            self.meet_place(visit, key, age_days);
+            self.meet_place(visit, parts, key, age_days);
         }
         let place = Known::new(PackedPlace::new(key, visit.class), today);
-        let more = self.more.as_deref_mut().map(|more| &mut more.places[..]);
+        let more = parts.roaming_mut().map(|more| &mut more.places[..]);
         if insert(&mut self.places, more, place).is_none() {
-            self.roaming().places[0] = place;
+            parts.roam().places[0] = place;
         }
     }
 
     /// Weighs a new place, or one that was forgotten, and counts it.
-    fn meet_place(&mut self, visit: &mut Visit, key: PlaceKey, age_days: f64) {
+    fn meet_place(&mut self, visit: &mut Visit, parts: &Parts, key: PlaceKey, age_days: f64) {
         let today = day_number(visit.at);
-        let newest = self.newest_day();
+        let newest = self.newest_day(parts);
         let is_of_land = |known: &Known<PackedPlace>| {
             newest.saturating_sub(known.last_day) <= COUNTRY_DAYS
                 && !known.key.key().is_abroad_of(key)
         };
         visit.place_is = Familiarity::New;
-        visit.new_country = !self.all_places().any(is_of_land);
-        let others = || self.all_places().filter(|known| known.key.key() != key);
+        visit.new_country = !self.all_places(parts).any(is_of_land);
+        let others = || {
+            self.all_places(parts)
+                .filter(|known| known.key.key() != key)
+        };
         visit.new_class = others().all(|known| known.key.class() != visit.class);
         let begun = others().filter(|known| known.first_day == today).count();
         let (rate, weight) = if visit.new_country {
@@ -228,13 +276,13 @@ impl Whereabouts {
         }
     }
 
-    fn visit_client(&mut self, visit: &mut Visit, age_days: f64) {
+    fn visit_client(&mut self, visit: &mut Visit, parts: &mut Parts, age_days: f64) {
         let Some(key) = visit.client else {
             return;
         };
         let today = day_number(visit.at);
         let nearest = self
-            .clients_mut()
+            .clients_mut(parts)
             .filter(|known| known.is_used())
             .min_by_key(|known| (key.difference(known.key), known.key));
         let Some(nearest) = nearest else {
@@ -255,41 +303,42 @@ impl Whereabouts {
         visit.client_is = Familiarity::New;
         visit.client_db = self.families.surprise_db(CLIENT, age_days);
         let met_today = |known: &&Known<ClientKey>| known.first_day == today;
-        let begun = self.all_clients().filter(met_today).count();
+        let begun = self.all_clients(parts).filter(met_today).count();
         visit.takes_up_client = visit.difference == Difference::Family && begun < COUNTED_PER_DAY;
         if visit.takes_up_client && age_days >= 1.0 {
             self.families.add();
         }
         let client = Known::new(key, today);
-        let more = self.more.as_deref_mut().map(|more| &mut more.clients[..]);
+        let more = parts.roaming_mut().map(|more| &mut more.clients[..]);
         if insert(&mut self.clients, more, client).is_none() {
-            self.roaming().clients[0] = client;
+            parts.roam().clients[0] = client;
         }
     }
 
     /// A successful call moves the last position on, and counts among the ranges of its hour.
-    fn succeed(&mut self, visit: &mut Visit, event: &AccessEvent<'_>) {
+    fn succeed(&mut self, visit: &mut Visit, parts: &mut Parts, event: &AccessEvent<'_>) {
         if visit.class.has_location() {
             visit.fix = Fix::of(&event.client).unwrap_or_default();
         }
         let secs = visit.at.as_secs();
-        let is_newer = secs >= i64::from(self.last_s);
+        let last_s = self.last_s.get();
+        let is_newer = secs >= i64::from(last_s);
         if let Some(range) = range_of(&event.client, visit.class) {
             let hour = |secs: i64| secs.div_euclid(HOUR);
-            if hour(secs) > hour(i64::from(self.last_s)) {
+            if hour(secs) > hour(i64::from(last_s)) {
                 self.ranges = 0;
             }
             if is_newer {
                 self.ranges |= 1 << (range & 15);
             }
-            if self.ranges.count_ones() >= SPREAD_FROM || self.more.is_some() {
+            if self.ranges.count_ones() >= SPREAD_FROM || parts.roaming().is_some() {
                 let network = event.client.asn.unwrap_or(0).wrapping_mul(0x9e37_79b9) >> 9;
                 let client = visit.client.map_or(0, ClientKey::family);
-                visit.spread = self.roaming().spread.note(secs, range, network, client);
+                visit.spread = parts.roam().spread.note(secs, range, network, client);
             }
         }
         if is_newer {
-            self.last_s = u32::try_from(secs).unwrap_or(0);
+            self.last_s.set(u32::try_from(secs).unwrap_or(0));
             self.fix = visit.fix;
         }
     }
@@ -302,8 +351,8 @@ impl Whereabouts {
     }
 
     /// The places, those used last first.
-    pub(crate) fn places(&self) -> Vec<Known<PackedPlace>> {
-        let mut places: Vec<_> = self.all_places().copied().collect();
+    pub(crate) fn places(&self, parts: &Parts) -> Vec<Known<PackedPlace>> {
+        let mut places: Vec<_> = self.all_places(parts).copied().collect();
         places.sort_by_key(|known| {
             (
                 std::cmp::Reverse(known.last_day),
@@ -315,82 +364,52 @@ impl Whereabouts {
     }
 
     /// How many clients are known.
-    pub(crate) fn client_count(&self) -> usize {
-        self.all_clients().count()
+    pub(crate) fn client_count(&self, parts: &Parts) -> usize {
+        self.all_clients(parts).count()
     }
 
-    /// The contest for the token, if there is one.
-    pub(crate) fn contest(&self) -> Option<&Contest> {
-        self.more.as_ref()?.contest.as_deref()
-    }
-
-    /// The same, to be changed.
-    pub(crate) fn contest_mut(&mut self) -> Option<&mut Contest> {
-        self.more.as_mut()?.contest.as_deref_mut()
-    }
-
-    /// Begins or ends a contest.
-    pub(crate) fn set_contest(&mut self, contest: Option<Contest>) {
-        if contest.is_some() || self.more.is_some() {
-            self.roaming().contest = contest.map(Box::new);
-        }
-    }
-
-    /// Most ranges in an hour of the last four weeks; below what is counted properly, this is a bound.
-    pub(crate) fn most_ranges(&self) -> u32 {
-        let counted = self.more.as_ref().map_or(0, |more| more.spread.most());
-        counted.max(SPREAD_FROM - 1)
-    }
-
-    /// The ranges, networks and clients of the hour of `ts`, where they are counted.
-    pub(crate) fn spread_at(&self, ts: Timestamp) -> Option<Counts> {
-        Some(self.more.as_ref()?.spread.counts_at(ts.as_secs()))
-    }
-
-    /// Bytes outside the struct, with the allocator's overhead.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.more.as_ref().map_or(0, |more| {
-            let contest = more
-                .contest
-                .as_ref()
-                .map_or(0, |contest| contest.bytes() + 8);
-            size_of::<Roaming>() + 8 + contest
-        })
-    }
-
-    fn roaming(&mut self) -> &mut Roaming {
-        self.more.get_or_insert_default()
-    }
-
-    fn all_places(&self) -> impl Iterator<Item = &Known<PackedPlace>> {
-        let more = self.more.iter().flat_map(|more| &more.places);
+    fn all_places<'p>(&'p self, parts: &'p Parts) -> impl Iterator<Item = &'p Known<PackedPlace>> {
+        let more = parts.roaming().into_iter().flat_map(|more| &more.places);
         self.places
             .iter()
             .chain(more)
             .filter(|known| known.is_used())
     }
 
-    fn all_clients(&self) -> impl Iterator<Item = &Known<ClientKey>> {
-        let more = self.more.iter().flat_map(|more| &more.clients);
+    fn all_clients<'p>(&'p self, parts: &'p Parts) -> impl Iterator<Item = &'p Known<ClientKey>> {
+        let more = parts.roaming().into_iter().flat_map(|more| &more.clients);
         self.clients
             .iter()
             .chain(more)
             .filter(|known| known.is_used())
     }
 
-    fn clients_mut(&mut self) -> impl Iterator<Item = &mut Known<ClientKey>> {
-        let more = self.more.iter_mut().flat_map(|more| &mut more.clients);
+    fn clients_mut<'p>(
+        &'p mut self,
+        parts: &'p mut Parts,
+    ) -> impl Iterator<Item = &'p mut Known<ClientKey>> {
+        let more = parts
+            .roaming_mut()
+            .into_iter()
+            .flat_map(|more| &mut more.clients);
         self.clients.iter_mut().chain(more)
     }
 
     /// The last day on which any place was used; 0 if none ever was.
-    fn newest_day(&self) -> u16 {
-        let days = self.all_places().map(|known| known.last_day);
+    fn newest_day(&self, parts: &Parts) -> u16 {
+        let days = self.all_places(parts).map(|known| known.last_day);
         days.max().unwrap_or(0)
     }
 
-    fn find_place(&mut self, key: PlaceKey) -> Option<&mut Known<PackedPlace>> {
-        let more = self.more.iter_mut().flat_map(|more| &mut more.places);
+    fn find_place<'p>(
+        &'p mut self,
+        parts: &'p mut Parts,
+        key: PlaceKey,
+    ) -> Option<&'p mut Known<PackedPlace>> {
+        let more = parts
+            .roaming_mut()
+            .into_iter()
+            .flat_map(|more| &mut more.places);
         let packed = PackedPlace::new(key, NetworkClass::Ordinary);
         let slots = self.places.iter_mut().chain(more);
         slots

@@ -328,15 +328,14 @@ async fn restore(store: &Store, settings: DetectorSettings) -> anyhow::Result<Re
             next_checkpoint: 1,
         });
     };
-    let tokens = checkpoint
-        .tokens
-        .iter()
-        .map(|(id, state)| (*id, state.as_slice()));
+    let token_count = checkpoint.tokens.len();
+    // Each state is dropped as soon as its token is back.
+    let tokens = checkpoint.tokens.into_iter();
     let engine = Engine::restore(settings, Some(&checkpoint.engine_state), tokens)
         .context("the newest checkpoint cannot be restored")?;
     tracing::info!(
         checkpoint.id = checkpoint.id,
-        tokens.count = checkpoint.tokens.len(),
+        tokens.count = token_count,
         streams.count = checkpoint.positions.len(),
         "going on from the newest checkpoint"
     );

@@ -20,7 +20,7 @@ use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::organisation::NetworkClass;
 use crate::settings::DetectorSettings;
 use crate::token::Token;
-use crate::whereabouts::Familiarity;
+use crate::whereabouts::{Familiarity, Roaming};
 use crate::wording;
 
 /// Weight of two parties holding a token; a little more if they are in different countries.
@@ -71,22 +71,22 @@ pub(crate) fn observe(
 ) -> Option<Hit> {
     let within_s = i64::try_from(settings.concurrent.alternation_window.as_secs()).unwrap_or(600);
     let now = token.newest;
-    if let Some(contest) = token.whereabouts.contest_mut() {
+    if let Some(contest) = token.parts.roaming_mut().and_then(Roaming::contest_mut) {
         if !contest.is_over(now) {
             return match contest.observe(&arrival.visit, arrival.event, within_s) {
                 Verdict::Open => None,
                 Verdict::Dismissed => {
-                    token.whereabouts.set_contest(None);
+                    token.parts.roam().set_contest(None);
                     None
                 }
                 Verdict::Proven => hit(token),
             };
         }
-        token.whereabouts.set_contest(None);
+        token.parts.roam().set_contest(None);
     }
     let grounds = decide_challenge(token, arrival)?;
     let key = arrival.visit.place?;
-    let mut homes = token.whereabouts.places();
+    let mut homes = token.whereabouts.places(&token.parts);
     homes.retain(|known| !known.key.key().is_same_as(key));
     let told = Told {
         place: wording::place(key, arrival.event.client.as_org.as_deref()),
@@ -94,7 +94,9 @@ pub(crate) fn observe(
         home: wording::usual_places(&homes),
     };
     let contest = Contest::begin(&arrival.visit, arrival.event, told, grounds, within_s);
-    token.whereabouts.set_contest(contest);
+    if contest.is_some() {
+        token.parts.roam().set_contest(contest);
+    }
     None
 }
 
@@ -126,20 +128,20 @@ fn is_unmistakable(token: &Token, arrival: &Arrival<'_, '_>) -> bool {
     let Some(place) = visit.place else {
         return false;
     };
-    let mut others = token.whereabouts.places();
+    let mut others = token.whereabouts.places(&token.parts);
     others.retain(|known| !known.key.key().is_same_as(place));
     let is_machine = |class| matches!(class, NetworkClass::Hosting | NetworkClass::Anonymiser);
     let other_sort = others
         .iter()
         .all(|known| is_machine(known.key.class()) != is_machine(visit.class));
     others.len() <= YOUNG_PLACES
-        && token.whereabouts.client_count() <= YOUNG_CLIENTS + 1
+        && token.whereabouts.client_count(&token.parts) <= YOUNG_CLIENTS + 1
         && (visit.new_country || other_sort)
 }
 
 fn hit(token: &mut Token) -> Option<Hit> {
-    let bulk = token.whereabouts.contest_mut()?.take_bulk();
-    let contest = token.whereabouts.contest()?;
+    let bulk = token.parts.roaming_mut()?.contest_mut()?.take_bulk();
+    let contest = token.parts.roaming()?.contest()?;
     let abroad = contest.grounds().abroad;
     let Told {
         place,

@@ -41,6 +41,7 @@ pub(crate) fn observe(
             .begin_volume(Volume::begin(token.small_volume, newest, floors));
         counted = true;
     }
+    let is_mature = token.maturity(settings) == Maturity::Mature;
     let mut strongest: Option<Hit> = None;
     for (index, width) in VOLUME_WIDTHS.into_iter().enumerate() {
         let age = newest.as_secs().div_euclid(width) - event.ts.as_secs().div_euclid(width);
@@ -53,6 +54,10 @@ pub(crate) fn observe(
         let Some(count) = count else {
             continue;
         };
+        // Nothing trips below its floor; a mature token's trip count does not depend on when it is computed.
+        if is_mature && count < settings.volume_scales[index].floor {
+            continue;
+        }
         if scale.is_stale() {
             arm(token, index, settings);
         }
@@ -85,8 +90,7 @@ fn arm(token: &mut Token, index: usize, settings: &DetectorSettings) {
     } else {
         let basis = volume.basis(index, days);
         let spec = &settings.volume_scales[index];
-        let trip =
-            volume.scales[index].spike_count(spec, &basis, &settings.signal_quantiles, spec.floor);
+        let trip = volume.scales[index].spike_count(spec, &basis, &settings.signal_quantiles);
         volume.scales[index].arm(trip);
     }
 }

@@ -4,12 +4,12 @@
 //! Catches guessing, probing and enumeration with one token, from its first minute on: a blatant burst needs no habit.
 //! Misses a probe slower than the floors. Its main false positive is a client released with a wrong path or an expired
 //! credential; the latter is recognised and says so. 429 and 5xx never count, and what fails while much of the fleet does
-//! is taken out again. Bytes per token: 232 for each kind of failure, from the first one on.
+//! is taken out again. Bytes per token: 40 for each kind on a day with failures, 208 once it fails more than now and then.
 
 use tokenwatch_model::{AccessEvent, Detector, Severity};
 
 use super::{habit_db, window_start};
-use crate::failures::{FailureKind, Failures};
+use crate::failures::{Failed, FailureKind, Failures};
 use crate::habit::{FAILURE_WIDTHS, Judgement};
 use crate::hash_text;
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
@@ -36,16 +36,19 @@ pub(crate) fn observe(
 ) -> Option<Hit> {
     let newest = token.newest;
     let kind = FailureKind::of(event.outcome);
-    if let Some(kind) = kind
+    let failed = kind.map(|_| failed(event));
+    if let (Some(kind), Some(failed)) = (kind, failed)
         && token.parts.failures(kind).is_none()
     {
-        token.parts.begin_failures(kind, Failures::begin(newest));
+        begin(token, kind, failed);
     }
     for failures in token.parts.all_failures_mut() {
         failures.count_call(newest, event.ts);
     }
-    let kind = kind?;
-    note(token, kind, event);
+    token.parts.count_call_among_few(newest, kind);
+    let (kind, failed) = (kind?, failed?);
+    failed.note_in(token.parts.failures_mut(kind)?);
+    let is_mature = token.maturity(settings) == Maturity::Mature;
     let mut strongest: Option<Hit> = None;
     for (index, width) in FAILURE_WIDTHS.into_iter().enumerate() {
         let age = newest.as_secs().div_euclid(width) - event.ts.as_secs().div_euclid(width);
@@ -53,6 +56,10 @@ pub(crate) fn observe(
         let Some(count) = failures.scales[index].add(age) else {
             continue;
         };
+        // A mature token's trip count does not depend on when it is computed.
+        if is_mature && count < least_trip(index, settings) {
+            continue;
+        }
         if failures.scales[index].is_stale() {
             arm(token, kind, index, settings);
         }
@@ -83,8 +90,8 @@ pub(crate) fn heat(
     Some(failures.scales[usize::from(index)].count(0))
 }
 
-/// Remembers where the failure came from and went to.
-fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
+/// Where the failure came from and went to.
+fn failed(event: &AccessEvent<'_>) -> Failed {
     let path = event
         .http
         .path
@@ -96,9 +103,30 @@ fn note(token: &mut Token, kind: FailureKind, event: &AccessEvent<'_>) {
     let address = event.client.ip.map_or(0, crate::hash_ip);
     let cause = hash_text(place) ^ hash_text(agent).rotate_left(21) ^ address.rotate_left(42);
     let unauthorised = event.http.status == Some(401);
-    if let Some(failures) = token.parts.failures_mut(kind) {
-        failures.note(hash_text(path), (cause >> 32) as u32, unauthorised);
+    Failed::new(
+        event.ts,
+        hash_text(path),
+        (cause >> 32) as u32,
+        unauthorised,
+    )
+}
+
+/// Notes a failure of a kind that the token has no habit of. A habit begins once there are more than a few.
+fn begin(token: &mut Token, kind: FailureKind, failed: Failed) {
+    let newest = token.newest;
+    let calls = token.day.count(0).saturating_add(1);
+    let few = token.parts.few_failures_mut(kind);
+    if !few.note(failed, newest, calls) {
+        return;
     }
+    let mut failures = few.begin(newest);
+    // What was called since the first of them is counted; the longer windows began before it.
+    if let Some(rate) = &token.rate {
+        let hour = &rate.scales[3];
+        failures.raise_calls(2, [hour.count(0), hour.count(1)]);
+    }
+    failures.raise_calls(3, [token.day.count(0), token.day.count(1)]);
+    token.parts.begin_failures(kind, failures);
 }
 
 fn arm(token: &mut Token, kind: FailureKind, index: usize, settings: &DetectorSettings) {
@@ -107,13 +135,7 @@ fn arm(token: &mut Token, kind: FailureKind, index: usize, settings: &DetectorSe
     let Some(failures) = token.parts.failures_mut(kind) else {
         return;
     };
-    // The shortest window counts together with the one before, so half of its threshold has to be looked at.
-    let blatant = settings.failure.blatant[index];
-    let mut trip = if index == 0 {
-        blatant.div_ceil(2)
-    } else {
-        blatant
-    };
+    let mut trip = blatant_trip(index, settings);
     if maturity > Maturity::New {
         let basis = failures.basis(FAILURE_WIDTHS[index], days);
         let spec = &settings.failure_scales[index];
@@ -121,6 +143,22 @@ fn arm(token: &mut Token, kind: FailureKind, index: usize, settings: &DetectorSe
         trip = trip.min(failures.scales[index].trip_count(spec, &basis, table));
     }
     failures.scales[index].arm(trip);
+}
+
+/// From what on a window may be blatant.
+fn blatant_trip(index: usize, settings: &DetectorSettings) -> u32 {
+    // The shortest window counts together with the one before, so half of its threshold has to be looked at.
+    let blatant = settings.failure.blatant[index];
+    if index == 0 {
+        blatant.div_ceil(2)
+    } else {
+        blatant
+    }
+}
+
+/// No trip count is below this.
+fn least_trip(index: usize, settings: &DetectorSettings) -> u32 {
+    blatant_trip(index, settings).min(settings.failure_scales[index].floor)
 }
 
 const fn look_again(count: u32) -> u32 {

@@ -3,7 +3,7 @@
 //! Catches a stolen key used from far away soon after its owner, with any client. Misses thieves near the owner, and every
 //! network that does not say where its user is: data centres, VPN, relays, mobile carriers, satellites
 //! ([`crate::organisation`]). Its main false positive is a company's own gateway abroad, the first two days. Low alone, but
-//! hard evidence. Bytes per token: 6 of the 64 of [`crate::whereabouts`]. Formula: great circle less what both positions may
+//! hard evidence. Bytes per token: 4 of the 52 of [`crate::whereabouts`]. Formula: great circle less what both positions may
 //! be off by ([`crate::travel`]); limits as in research note 3.2.
 
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 //! Catches a stolen key in the thief's own tools: another family of user agent, the owner's user agent with another TLS
 //! library, a browser that shakes hands like a script. Misses a thief with the owner's software. Its main false positive is
 //! a developer who tries a call by hand; a release of the same software weighs little, and one that many peers take up
-//! within a week less. A signal only: together with a new network it is a finding. Bytes per token: part of the 64 of
+//! within a week less. A signal only: together with a new network it is a finding. Bytes per token: part of the 52 of
 //! [`crate::whereabouts`]. Weights: research note 3.3.
 
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,10 @@ pub(crate) fn observe(
         ""
     };
     let name = describe(client).unwrap_or_default();
-    let known = token.whereabouts.client_count().saturating_sub(1);
+    let known = token
+        .whereabouts
+        .client_count(&token.parts)
+        .saturating_sub(1);
     Some(Hit {
         tier: Tier::Signal,
         severity: Severity::Low,

@@ -78,7 +78,7 @@ pub(crate) fn observe(
         return None;
     }
     let is_finding = visit.new_country && surprise_db >= limits.finding_db;
-    let mut usual = token.whereabouts.places();
+    let mut usual = token.whereabouts.places(&token.parts);
     usual.retain(|known| !known.key.key().is_same_as(key));
     let usual = wording::usual_places(&usual);
     let kind = if visit.new_country {

@@ -4,7 +4,7 @@
 //! sharing that has always been there, and a handful of users. Its main false positive is the launch of something many
 //! people use with one key. Data centres, relays and mobile carriers count as one range each, so that a service that scales
 //! out, or a phone, is no crowd. Low alone; medium with three clients or six networks. Bytes per token: 2
-//! of the 64 of [`crate::whereabouts`], 40 more once there were four ranges in an hour. Rule: research note 3.2.
+//! of the 52 of [`crate::whereabouts`], 40 more once there were four ranges in an hour. Rule: research note 3.2.
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Detector, Evidence, Problems, Severity, Timestamp};
@@ -16,6 +16,7 @@ use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::prefixes::Counts;
 use crate::settings::DetectorSettings;
 use crate::token::Token;
+use crate::whereabouts::Roaming;
 use crate::wording::count;
 
 /// Weight at the limit, and at most.
@@ -72,7 +73,7 @@ pub(crate) fn observe(
 ) -> Option<Hit> {
     let counts = arrival.visit.spread?;
     let limits = &settings.sharing;
-    let most = token.whereabouts.most_ranges();
+    let most = Roaming::most_ranges(token.parts.roaming());
     let limit = f64::from(limits.floor).max(limits.ratio * f64::from(most));
     if arrival.experience != Experience::Learned
         || f64::from(counts.ranges) < limit

@@ -15,10 +15,10 @@ use crate::event_clock::EventClock;
 use crate::settings::DetectorSettings;
 use crate::sources::Sources;
 use crate::subject::SubjectKey;
-use crate::token::Token;
+use crate::token::{Fact, Token};
 
 /// Changes whenever the layout of any state does.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, Default)]
@@ -94,9 +94,10 @@ impl Engine {
         for slot in changed {
             let marks = &mut self.tokens.at_mut(slot).marks;
             // The slot of a forgotten token may be free, or be in the list twice.
-            if !std::mem::take(&mut marks.changed) {
+            if !marks.is(Fact::Changed) {
                 continue;
             }
+            marks.set(Fact::Changed, false);
             let token = self.tokens.at(slot);
             tokens.push(TokenDelta {
                 id: token.id(),
@@ -114,11 +115,11 @@ impl Engine {
         }
     }
 
-    /// An engine that goes on where the states were taken.
-    pub fn restore<'s>(
+    /// An engine that goes on where the states were taken. States are read one by one, so that they need not all be held.
+    pub fn restore<S: AsRef<[u8]>>(
         settings: Arc<DetectorSettings>,
         engine_state: Option<&[u8]>,
-        tokens: impl Iterator<Item = (TokenId, &'s [u8])>,
+        tokens: impl Iterator<Item = (TokenId, S)>,
     ) -> Result<Self, RestoreError> {
         let mut engine = Self::new(settings);
         if let Some(bytes) = engine_state {
@@ -135,7 +136,8 @@ impl Engine {
             };
         }
         for (id, bytes) in tokens {
-            let (mut token, case): (Token, Option<Case>) = decode(bytes, || id.to_string())?;
+            let (mut token, case): (Token, Option<Case>) =
+                decode(bytes.as_ref(), || id.to_string())?;
             token.set_id(id);
             if engine.tokens.is_full() {
                 engine.tokens.evict();

@@ -11,6 +11,7 @@ use crate::episode::{CONFIRM_AFTER, Episode};
 use crate::hit::{Belonging, Stream};
 use crate::settings::DetectorSettings;
 use crate::subject::SubjectKey;
+use crate::token::Fact;
 use crate::token_table::TokenTable;
 
 impl Engine {
@@ -88,15 +89,15 @@ impl Engine {
             self.deadlines.remove(&(scheduled, key.clone()));
         }
         if let Some(slot) = key.token().and_then(|id| self.tokens.find(id)) {
-            self.tokens.at_mut(slot).marks.has_case = false;
+            self.tokens.at_mut(slot).marks.set(Fact::HasCase, false);
         }
     }
 
     pub(super) fn mark_changed(&mut self, key: &SubjectKey) {
         if let Some(slot) = key.token().and_then(|id| self.tokens.find(id)) {
             let marks = &mut self.tokens.at_mut(slot).marks;
-            if !marks.changed {
-                marks.changed = true;
+            if !marks.is(Fact::Changed) {
+                marks.set(Fact::Changed, true);
                 self.changed.push(slot);
             }
         }

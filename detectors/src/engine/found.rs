@@ -131,7 +131,7 @@ pub(super) fn belongs(
             .then_some(true),
         Belonging::Newcomer => {
             let visit = moment.visit?;
-            let contest = token.whereabouts.contest()?;
+            let contest = token.parts.roaming()?.contest()?;
             contest
                 .is_newcomer(visit.place, visit.client)
                 .then_some(true)
@@ -139,7 +139,7 @@ pub(super) fn belongs(
         Belonging::Place(place) => moment.visit?.place?.is_same_as(place).then_some(true),
         Belonging::Client(client) => moment.visit?.client?.is_same_as(client).then_some(true),
         Belonging::Ranges { half } => {
-            let counts = token.whereabouts.spread_at(event.ts)?;
+            let counts = token.parts.roaming()?.spread_at(event.ts);
             Some(counts.ranges >= half)
         }
     }

@@ -16,6 +16,7 @@ use crate::rules::Matched;
 use crate::settings::DetectorSettings;
 use crate::sources::SourceHit;
 use crate::subject::SubjectKey;
+use crate::token::Fact;
 
 /// What speaks against a token that an attacking source was let in with.
 const SOURCE_DB: f64 = 20.0;
@@ -66,7 +67,7 @@ impl Engine {
             let Some(slot) = self.tokens.find(id) else {
                 continue;
             };
-            self.tokens.at_mut(slot).marks.has_case = true;
+            self.tokens.at_mut(slot).marks.set(Fact::HasCase, true);
             let key = SubjectKey::Token(id);
             let case = self
                 .cases

@@ -21,6 +21,11 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
+    /// Reads a little of each of its lines of memory.
+    pub(crate) fn read(&self) -> u64 {
+        u64::from(self.visits[0]) ^ u64::from(self.levels[1][0] > self.levels[0][0])
+    }
+
     /// Notes the final count of hour number `hour`; `day` is that of the newest event.
     pub(crate) fn close_hour(&mut self, hour: i64, count: u32, day: i64) {
         let hours = match day - hour.div_euclid(24) {
@@ -28,7 +33,7 @@ impl Slots {
             1 => &mut self.yesterday,
             _ => return,
         };
-        hours[hour.rem_euclid(24) as usize] = LogCount::of(f64::from(count));
+        hours[hour.rem_euclid(24) as usize] = LogCount::of_count(count);
     }
 
     /// Ends a day; the one before it, number `folded`, is learned if it is given.

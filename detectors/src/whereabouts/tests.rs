@@ -1,12 +1,13 @@
 //! What a token's whereabouts make of a life, and of a theft.
 
-use tokenwatch_model::{Client, CountryCode, Format, Http};
+use tokenwatch_model::{Client, CountryCode, Format, Http, TokenId};
 
 use super::*;
+use crate::token::Token;
 
 #[test]
-fn quiet_tokens_pay_64_bytes_and_roaming_ones_a_box_of_128() {
-    assert_eq!(size_of::<Whereabouts>(), 64);
+fn quiet_tokens_pay_52_bytes_and_roaming_ones_a_box_of_128() {
+    assert_eq!(size_of::<Whereabouts>(), 52);
     assert!(size_of::<Roaming>() <= 120, "{}", size_of::<Roaming>());
 }
 
@@ -47,14 +48,14 @@ fn call(
 }
 
 /// A visit `day` days after the first.
-fn visit(token: &mut Whereabouts, country: &str, asn: u32, day: i64) -> Visit {
+fn visit(token: &mut Token, country: &str, asn: u32, day: i64) -> Visit {
     let event = call(country, asn, "acme-sdk/2", on(day), 200);
-    token.visit(&event, on(0)).expect("accepted")
+    token.visit(&event).expect("accepted")
 }
 
 #[test]
 fn a_new_country_surprises_a_settled_token_more_than_a_roaming_one() {
-    let mut settled = Whereabouts::default();
+    let mut settled = Token::new(TokenId::from_bits(1), on(0));
     assert_eq!(
         visit(&mut settled, "DE", 3_320, 0).place_is,
         Familiarity::First
@@ -64,16 +65,16 @@ fn a_new_country_surprises_a_settled_token_more_than_a_roaming_one() {
             visit(&mut settled, "DE", 3_320, day).place_is,
             Familiarity::New
         );
-        settled.end_day();
+        settled.whereabouts.end_day();
     }
     let news = visit(&mut settled, "BR", 28_573, 30);
     assert!(news.new_country && news.place_db > 28.0, "{news:?}");
 
-    let mut roaming = Whereabouts::default();
+    let mut roaming = Token::new(TokenId::from_bits(1), on(0));
     for day in 0..30 {
         let country = ["DE", "FR", "US", "IT", "ES", "PL"][day as usize % 6];
         visit(&mut roaming, country, 100 + day as u32, day);
-        roaming.end_day();
+        roaming.whereabouts.end_day();
     }
     let news = visit(&mut roaming, "BR", 28_573, 30);
     assert!(news.new_country && news.place_db < 25.0, "{news:?}");
@@ -81,7 +82,7 @@ fn a_new_country_surprises_a_settled_token_more_than_a_roaming_one() {
 
 #[test]
 fn a_hundred_proxies_do_not_push_out_the_home() {
-    let mut token = Whereabouts::default();
+    let mut token = Token::new(TokenId::from_bits(1), on(0));
     for day in 0..10 {
         visit(&mut token, "DE", 3_320, day);
     }
@@ -100,16 +101,18 @@ fn a_hundred_proxies_do_not_push_out_the_home() {
         Familiarity::Known
     );
     assert!(
-        token.networks.count() < 4.0,
+        token.whereabouts.networks.count() < 4.0,
         "a thief does not make the token a roaming one"
     );
-    assert_eq!(token.places().len(), INLINE + MORE_PLACES);
-    assert!(token.heap_bytes() <= Whereabouts::MOST_HEAP_BYTES);
+    assert_eq!(
+        token.whereabouts.places(&token.parts).len(),
+        INLINE + MORE_PLACES
+    );
 }
 
 #[test]
 fn a_network_is_forgotten_while_others_are_used_but_not_over_a_silence() {
-    let mut token = Whereabouts::default();
+    let mut token = Token::new(TokenId::from_bits(1), on(0));
     visit(&mut token, "DE", 3_320, 0);
     assert_eq!(
         visit(&mut token, "DE", 3_320, 200).place_is,
@@ -124,22 +127,22 @@ fn a_network_is_forgotten_while_others_are_used_but_not_over_a_silence() {
 
 #[test]
 fn a_refused_credential_is_no_visit() {
-    let mut token = Whereabouts::default();
+    let mut token = Token::new(TokenId::from_bits(1), on(0));
     let event = call("BR", 28_573, "curl/8", on(1), 401);
-    assert!(token.visit(&event, on(0)).is_none());
+    assert!(token.visit(&event).is_none());
     let event = call("BR", 28_573, "curl/8", on(1), 403);
     assert!(
-        token.visit(&event, on(0)).is_some(),
+        token.visit(&event).is_some(),
         "who is refused this was let in as somebody"
     );
 }
 
 #[test]
 fn a_release_is_another_version_and_curl_other_software() {
-    let mut token = Whereabouts::default();
+    let mut token = Token::new(TokenId::from_bits(1), on(0));
     let mut use_agent = |agent, day| {
         let event = call("DE", 3_320, agent, on(day), 200);
-        token.visit(&event, on(0)).expect("accepted")
+        token.visit(&event).expect("accepted")
     };
     assert_eq!(use_agent("acme-sdk/2.1", 0).client_is, Familiarity::First);
     assert_eq!(use_agent("acme-sdk/2.2", 14).client_is, Familiarity::Known);

@@ -309,6 +309,38 @@ fn no_order_of_events_makes_state_grow_past_its_bounds() {
 }
 
 #[test]
+fn tokens_forgotten_between_the_events_of_a_batch_change_nothing() {
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut at_ms = MONDAY * 1_000;
+    let events: Vec<_> = (0..8_000)
+        .map(|number| {
+            at_ms += random.i64(0..2_000);
+            let status = if number % 3 == 0 { 403 } else { 200 };
+            Call {
+                // A few tokens call most of the time, and so many others once that those are forgotten in between.
+                token: u128::from(random.u16(0..if number % 2 == 0 { 8 } else { 2_000 })),
+                at_ms,
+                status,
+                path: format!("/admin/{number}"),
+                ..Call::default()
+            }
+            .event()
+        })
+        .collect();
+    let run = |batch: usize| {
+        let mut engine = Engine::new(settings(&format!("max_tokens = 32\n{CONFIG}")));
+        let mut out = Detections::default();
+        for batch in events.chunks(batch) {
+            engine.process(batch, &mut out);
+        }
+        (engine.stats(), engine.checkpoint().engine_state, out)
+    };
+    let one_by_one = run(1);
+    assert!(one_by_one.0.tokens_evicted > 1_000 && !one_by_one.2.findings.is_empty());
+    assert!(one_by_one == run(1_000));
+}
+
+#[test]
 fn a_clock_a_day_ahead_is_counted_and_changes_nothing() {
     let mut events: Vec<_> = traffic(3)
         .into_iter()

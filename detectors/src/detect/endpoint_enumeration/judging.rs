@@ -185,6 +185,10 @@ pub(super) fn habit(
     let maturity = token.maturity(settings);
     let days = token.days();
     let spec = &settings.enumeration_scales[counted as usize];
+    // Nothing trips below its floor; a mature token's trip count does not depend on when it is computed.
+    if maturity == Maturity::Mature && count < spec.floor {
+        return None;
+    }
     let (calls, peak_calls) = super::calls_of_hour(token);
     let distinct = token.parts.distinct_mut()?;
     let basis = distinct.basis(counted, days);
