@@ -39,6 +39,8 @@ fn events() -> Vec<AccessEvent<'static>> {
                     consumer: Some("acme".into()),
                     scopes: Vec::new(),
                     fingerprint: None,
+                    issued_at: None,
+                    expires_at: None,
                 }),
                 client: Client {
                     country: CountryCode::parse("DE"),

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod deadlines;
 mod found;
+mod registered;
 mod sealing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +22,14 @@ use found::{Found, Moment, belongs};
 use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
 use crate::commons::{ANY, Commons, Groups, window_of};
+use crate::detect::advice::Passed;
 use crate::detect::{
     data_volume_spike, dormant_reactivation, failure_burst, insecure_transport, new_endpoint,
     off_hours_use, out_of_scope, rate_spike, slow_drift, token_in_url,
 };
 use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
+use crate::quotas::Quotas;
 use crate::settings::DetectorSettings;
 use crate::sources::{Sources, Standing};
 use crate::subject::SubjectKey;
@@ -45,6 +48,7 @@ pub struct Engine {
     tokens: TokenTable,
     commons: Commons,
     sources: Sources,
+    quotas: Quotas,
     cases: BTreeMap<SubjectKey, Case>,
     /// When each case has to be looked at, at the latest; a case may have postponed it meanwhile.
     deadlines: BTreeSet<(Timestamp, SubjectKey)>,
@@ -123,6 +127,7 @@ impl Engine {
             clock: EventClock::default(),
             commons: Commons::default(),
             sources: Sources::default(),
+            quotas: Quotas::default(),
             cases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             changed: Vec::new(),
@@ -135,6 +140,7 @@ impl Engine {
     /// depend on how the events are cut into batches.
     pub fn process(&mut self, events: &[AccessEvent<'_>], out: &mut Detections) {
         let settings = Arc::clone(&self.settings);
+        let told = (out.findings.len(), out.incidents.len());
         for event in events {
             let admission = self.clock.admit(
                 &event.origin,
@@ -160,6 +166,7 @@ impl Engine {
                 self.close_due(watermark, out);
             }
         }
+        self.name_owners(out, told);
     }
 
     /// Nothing came for a while, and nothing before `until` is expected any more: what waits for a time before it is confirmed,
@@ -167,14 +174,17 @@ impl Engine {
     pub fn pass_time(&mut self, until: Timestamp, out: &mut Detections) {
         if self.clock.pass(until) {
             let settings = Arc::clone(&self.settings);
+            let told = (out.findings.len(), out.incidents.len());
             self.seal(&settings, out);
             self.close_due(until, out);
+            self.name_owners(out, told);
         }
     }
 
     /// The end of a replay: every finding that is still open gets its last state.
     pub fn finish(&mut self, out: &mut Detections) {
         let settings = Arc::clone(&self.settings);
+        let told = (out.findings.len(), out.incidents.len());
         self.seal_until(Timestamp::from_micros(i64::MAX), &settings, out);
         let (tokens, commons) = (&self.tokens, &self.commons);
         for (key, case) in &mut self.cases {
@@ -182,6 +192,7 @@ impl Engine {
             let circumstances = circumstances(tokens, key, &common_mode, &settings);
             case.finish(key, circumstances, out);
         }
+        self.name_owners(out, told);
     }
 
     /// What the engine knows of a token, for people.
@@ -206,7 +217,7 @@ impl Engine {
         let sources = self.sources.stats();
         EngineStats {
             tokens: self.tokens.len(),
-            state_bytes: self.tokens.bytes(),
+            state_bytes: self.tokens.bytes() + self.quotas.bytes(),
             cases: self.cases.len(),
             open_episodes: episodes.filter(|episode| episode.open).count(),
             streams,
@@ -237,7 +248,12 @@ impl Engine {
         }
         let silence = event.ts.since(token.newest);
         let before = token.newest;
+        let is_known = token.calls > 0;
         token.advance(event.ts, settings);
+        let passed = Passed {
+            before: is_known.then_some(before),
+            now: token.newest,
+        };
         if day_of(token.newest) > day_of(before)
             && let Some(peaks) = token.yesterdays_peaks(settings)
         {
@@ -261,7 +277,11 @@ impl Engine {
         }
 
         let mut found = Found::default();
-        found.push(out_of_scope::observe(event, used, settings));
+        let known = settings.registry.find(used, event.ts);
+        let known = known.as_ref();
+        found.push(out_of_scope::observe(event, used, known, settings));
+        let quotas = &mut self.quotas;
+        found.observe_registered(token, event, used, known, passed, quotas, settings);
         let visit = found.arrive(token, event, &mut self.commons.popularity, settings);
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;
@@ -315,6 +335,8 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&key) else {
             return;
         };
+        let known = settings.registry.find(used, event.ts);
+        case.protected = known.is_some_and(|known| known.entry.protected);
         let commons = &self.commons;
         let common_mode = |episode: &Episode, at| explains(commons, episode, at, settings);
         let circumstances = Circumstances {
@@ -345,6 +367,7 @@ impl Engine {
         if self.tokens.is_full() {
             for evicted in self.tokens.evict() {
                 self.forget_case(&SubjectKey::Token(evicted));
+                self.quotas.forget(evicted);
                 self.removed.push(evicted);
             }
         }

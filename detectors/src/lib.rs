@@ -35,7 +35,9 @@ mod policy;
 mod prefixes;
 mod privilege;
 mod profile;
+mod quotas;
 mod rate;
+mod registry;
 mod risk;
 mod route_pattern;
 mod route_template;
@@ -61,6 +63,9 @@ pub use config::{
     ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig, OutOfScopeConfig,
     OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
+pub use config::{
+    EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig,
+};
 pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
 pub use detect::concurrent_use::ConcurrentUseConfig;
 pub use detect::impossible_travel::ImpossibleTravelConfig;
@@ -68,6 +73,7 @@ pub use detect::new_client::NewClientConfig;
 pub use detect::new_geography::NewGeographyConfig;
 pub use detect::token_sharing::TokenSharingConfig;
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
+pub use registry::Registry;
 pub use settings::DetectorSettings;
 pub use sources::{CredentialStuffingConfig, TokenGuessingConfig};
 

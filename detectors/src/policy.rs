@@ -106,13 +106,15 @@ impl Policies {
             && self.by_scope.is_empty()
     }
 
-    /// Whether the call breaks a policy; `None` if it is allowed or nothing is said about it.
+    /// Whether the call breaks a policy; `None` if it is allowed or nothing is said about it. `granted` are the scopes that
+    /// count if the call names none.
     pub(crate) fn violation(
         &self,
         event: &AccessEvent<'_>,
         token: &TokenUse<'_>,
+        granted: &[String],
     ) -> Option<Violation> {
-        let (rules, basis) = self.rules_for(token)?;
+        let (rules, basis) = self.rules_for(token, granted)?;
         let method = event.http.method.as_deref().unwrap_or("");
         let path = event.http.path.as_deref().map(CalledPath::new);
         let route = event.http.route.as_deref();
@@ -139,7 +141,11 @@ impl Policies {
     }
 
     /// The rules that decide about a token; `None` if there are none.
-    fn rules_for(&self, token: &TokenUse<'_>) -> Option<(Vec<&Vec<Rule>>, Basis)> {
+    fn rules_for(
+        &self,
+        token: &TokenUse<'_>,
+        granted: &[String],
+    ) -> Option<(Vec<&Vec<Rule>>, Basis)> {
         let mut rules = Vec::new();
         if !self.by_consumer.is_empty() {
             rules.extend(
@@ -160,8 +166,11 @@ impl Policies {
             return Some((rules, Basis::Policy));
         }
         if !self.by_scope.is_empty() {
-            let scopes = token.scopes.iter();
-            rules.extend(scopes.filter_map(|scope| self.by_scope.get(scope.as_ref())));
+            let named = token.scopes.iter().map(AsRef::as_ref);
+            let granted = granted.iter().map(String::as_str);
+            let granted = granted.filter(|_| token.scopes.is_empty());
+            let scopes = named.chain(granted);
+            rules.extend(scopes.filter_map(|scope| self.by_scope.get(scope)));
         }
         (!rules.is_empty()).then_some((rules, Basis::Scopes))
     }
