@@ -24,6 +24,10 @@ pub struct Registry {
     consumers: Map<String, Versions>,
     /// Which token replaces which.
     successors: Map<RegistryKey, RegistryKey>,
+    /// Tokens that a response revoked, whatever else is said of them.
+    revoked: Map<TokenId, Versions>,
+    /// What is said of a token that was only revoked.
+    nothing: Registration,
 }
 
 /// What was said of one token or consumer, oldest first.
@@ -41,6 +45,8 @@ struct Version {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registered<'r> {
     pub(crate) entry: &'r Registration,
+    /// When it was revoked, whoever says so.
+    pub(crate) revoked: Option<Timestamp>,
     /// Since when it says so.
     pub(crate) since: Timestamp,
     /// The token that replaces this one.
@@ -71,9 +77,23 @@ impl Registry {
         versions.put(since, entry.map(Arc::new));
     }
 
+    /// Says from `since` on that a response revoked the token at `revoked`, or that it did not.
+    pub fn revoke(&mut self, id: TokenId, since: Timestamp, revoked: Option<Timestamp>) {
+        let entry = revoked.map(|revoked| {
+            Arc::new(Registration {
+                revoked: Some(revoked),
+                ..Registration::default()
+            })
+        });
+        self.revoked.entry(id).or_default().put(since, entry);
+    }
+
     /// Whether nothing was ever said of any token.
     pub fn is_empty(&self) -> bool {
-        self.tokens.is_empty() && self.credentials.is_empty() && self.consumers.is_empty()
+        self.tokens.is_empty()
+            && self.credentials.is_empty()
+            && self.consumers.is_empty()
+            && self.revoked.is_empty()
     }
 
     /// What is said of the token of a call at `at`.
@@ -100,9 +120,15 @@ impl Registry {
         let by_credential = || self.credentials.get(credential?)?.at(at);
         let by_consumer = || self.consumers.get(consumer?)?.at(at);
         let by_id = self.tokens.get(&id).and_then(|versions| versions.at(at));
-        let (since, entry) = by_id.or_else(by_credential).or_else(by_consumer)?;
+        let said = by_id.or_else(by_credential).or_else(by_consumer);
+        let done = self.revoked.get(&id).and_then(|versions| versions.at(at));
+        let (since, entry) = said.or_else(|| done.map(|(since, _)| (since, &self.nothing)))?;
         Some(Registered {
             entry,
+            revoked: Registration::earlier(
+                entry.revoked,
+                done.and_then(|(_, entry)| entry.revoked),
+            ),
             since,
             successor: self.successor(id, credential, at),
         })
@@ -212,6 +238,24 @@ mod tests {
         assert_eq!(owner(&registry, "5cbc", 1).as_deref(), Some("name"));
         put(&mut registry, RegistryKey::Token(TokenId::from_bits(7)), "id");
         assert_eq!(owner(&registry, "5cbc", 1).as_deref(), Some("id"));
+    }
+
+    #[test]
+    fn a_response_revokes_and_says_nothing_else() {
+        let mut registry = Registry::default();
+        let (id, key) = (TokenId::from_bits(7), RegistryKey::of_token("5cbc"));
+        registry.put(&key, at(0), Some(entry("5cbc", "Ada")));
+        registry.revoke(id, at(10), Some(at(9)));
+        registry.revoke(TokenId::from_bits(8), at(10), Some(at(9)));
+        registry.revoke(id, at(20), None);
+        let found = |id, secs| registry.find_by(id, Some("5cbc"), None, at(secs));
+        let revoked = |secs| found(id, secs).and_then(|known| known.revoked);
+        assert_eq!(revoked(9), None);
+        assert_eq!(revoked(10), Some(at(9)));
+        assert_eq!(revoked(20), None);
+        assert_eq!(owner(&registry, "5cbc", 10).as_deref(), Some("Ada"));
+        let other = registry.find_by(TokenId::from_bits(8), None, None, at(10));
+        assert_eq!(other.and_then(|known| known.revoked), Some(at(9)));
     }
 
     #[test]

@@ -109,11 +109,11 @@ pub enum RegistryKey {
     Consumer(String),
 }
 
-/// Where an entry comes from. Where several know a token, the later in this list decides.
+/// Where an entry comes from. Where several know a token, the last in this list decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RegistryOrigin {
-    /// A response that revoked the token; it says nothing else.
+    /// A response that revoked the token: it adds that to whatever else is said.
     Response,
     /// The inventory file.
     File,
@@ -167,6 +167,16 @@ impl Registration {
             return error("replaces", "a token cannot replace itself");
         }
         Ok(key)
+    }
+}
+
+impl Registration {
+    /// The earlier of two revocations.
+    pub fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 }
 

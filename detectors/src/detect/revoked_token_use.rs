@@ -22,7 +22,7 @@ pub(crate) fn observe(
     known: &Registered<'_>,
     settings: &DetectorSettings,
 ) -> Option<Hit> {
-    let revoked = known.entry.revoked?;
+    let revoked = known.revoked?;
     if event.ts < revoked + settings.revoked.grace {
         return None;
     }

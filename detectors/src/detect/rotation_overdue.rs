@@ -21,7 +21,7 @@ pub(crate) fn observe(
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     let entry = known.entry;
-    let ended = [entry.expires, entry.revoked]
+    let ended = [entry.expires, known.revoked]
         .into_iter()
         .flatten()
         .any(|end| end <= event.ts);
