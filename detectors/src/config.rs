@@ -9,9 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Detector, Problem, Problems, Timestamp};
 
-pub use lifecycle::{
-    EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig,
-};
+pub use lifecycle::{EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig};
 pub use scope::{
     AllowConfig, EndpointEnumerationConfig, NewEndpointConfig, OutOfScopeConfig, PolicyConfig,
     PrivilegeUseConfig, ScopeConfig,

@@ -63,9 +63,7 @@ pub use config::{
     ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig, OutOfScopeConfig,
     OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
-pub use config::{
-    EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig,
-};
+pub use config::{EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig};
 pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
 pub use detect::concurrent_use::ConcurrentUseConfig;
 pub use detect::impossible_travel::ImpossibleTravelConfig;

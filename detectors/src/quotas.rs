@@ -70,7 +70,9 @@ impl Quotas {
             first.quota_calls = quota.calls;
             first
         });
-        of_token.count(quota, start_s, end_s, ts).then_some(of_token)
+        of_token
+            .count(quota, start_s, end_s, ts)
+            .then_some(of_token)
     }
 
     /// What a checkpoint holds of a token.
@@ -134,7 +136,8 @@ impl QuotaUse {
     /// A new period. The pace goes on, if the periods are equally long and follow each other.
     fn begin(&mut self, start_s: i64, end_s: i64) {
         let days = |from: i64, to: i64| (to - from) / DAY;
-        let alike = days(self.period_start_s, self.period_end_s).abs_diff(days(start_s, end_s)) <= 3;
+        let alike =
+            days(self.period_start_s, self.period_end_s).abs_diff(days(start_s, end_s)) <= 3;
         if alike && start_s == self.period_end_s {
             while i64::from(self.slot) < SLOTS {
                 self.end_slot();

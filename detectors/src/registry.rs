@@ -145,7 +145,8 @@ impl Registry {
         }
         let by_name = || {
             let name = credential?.to_owned();
-            self.successors.get_key_value(&RegistryKey::Credential(name))
+            self.successors
+                .get_key_value(&RegistryKey::Credential(name))
         };
         let by_id = self.successors.get_key_value(&RegistryKey::Token(id));
         let (old, new) = by_id.or_else(by_name)?;
@@ -232,11 +233,23 @@ mod tests {
         let put = |registry: &mut Registry, key: RegistryKey, owner: &str| {
             registry.put(&key, at(0), Some(entry("x", owner)));
         };
-        put(&mut registry, RegistryKey::Consumer("acme".into()), "consumer");
+        put(
+            &mut registry,
+            RegistryKey::Consumer("acme".into()),
+            "consumer",
+        );
         assert_eq!(owner(&registry, "5cbc", 1).as_deref(), Some("consumer"));
-        put(&mut registry, RegistryKey::Credential("5cbc".into()), "name");
+        put(
+            &mut registry,
+            RegistryKey::Credential("5cbc".into()),
+            "name",
+        );
         assert_eq!(owner(&registry, "5cbc", 1).as_deref(), Some("name"));
-        put(&mut registry, RegistryKey::Token(TokenId::from_bits(7)), "id");
+        put(
+            &mut registry,
+            RegistryKey::Token(TokenId::from_bits(7)),
+            "id",
+        );
         assert_eq!(owner(&registry, "5cbc", 1).as_deref(), Some("id"));
     }
 

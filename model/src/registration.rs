@@ -365,8 +365,14 @@ mod tests {
             Some("2026-01-01T00:00:00.000Z")
         );
         assert_eq!(entry.allowed_networks[0].to_string(), "192.0.2.7/32");
-        assert_eq!(entry.quota.map(|q| q.to_string()).as_deref(), Some("10000/day"));
-        assert_eq!(entry.check(), Ok(RegistryKey::Credential("5cbc".to_owned())));
+        assert_eq!(
+            entry.quota.map(|q| q.to_string()).as_deref(),
+            Some("10000/day")
+        );
+        assert_eq!(
+            entry.check(),
+            Ok(RegistryKey::Credential("5cbc".to_owned()))
+        );
         let text = serde_json::to_string(&entry).expect("JSON");
         assert_eq!(read(&text), Ok(entry));
     }
@@ -403,7 +409,10 @@ mod tests {
     #[test]
     fn a_token_is_named_by_its_id_or_by_its_gateway() {
         let id = TokenId::from_bits(7);
-        assert_eq!(RegistryKey::of_token(&id.to_string()), RegistryKey::Token(id));
+        assert_eq!(
+            RegistryKey::of_token(&id.to_string()),
+            RegistryKey::Token(id)
+        );
         let keys = [
             RegistryKey::Token(id),
             RegistryKey::Credential("5cbc".to_owned()),

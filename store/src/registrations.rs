@@ -78,7 +78,9 @@ impl Store {
     pub async fn registrations(&self) -> Result<Vec<RegistrationVersion>, StoreError> {
         let query = self.client().query(ALL).param("versions", VERSIONS_LIMIT);
         let rows: Vec<RegistrationRow> = within(READ_LIMIT, query).await?;
-        rows.into_iter().map(RegistrationRow::into_version).collect()
+        rows.into_iter()
+            .map(RegistrationRow::into_version)
+            .collect()
     }
 
     /// What is said of a token by any of its names: the narrowest entry that there is.

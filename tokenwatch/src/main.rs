@@ -12,6 +12,7 @@ mod explanation;
 mod log_line;
 mod logging;
 mod pipeline;
+mod registry;
 mod secrets;
 mod simulate;
 mod sources;

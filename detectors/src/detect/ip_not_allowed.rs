@@ -29,8 +29,9 @@ pub(crate) fn observe(event: &AccessEvent<'_>, known: &Registered<'_>) -> Option
         evidence_db,
         hard: true,
         rank: 0,
-        text: "{name} was used from outside the networks that it is registered for{outcomes}{sources}"
-            .to_owned(),
+        text:
+            "{name} was used from outside the networks that it is registered for{outcomes}{sources}"
+                .to_owned(),
         statistic: "registry: deterministic",
         usual: format!(
             "registered for {}",

@@ -2,6 +2,7 @@
 
 mod determinism;
 mod fleet;
+mod registry;
 mod roaming;
 mod scenarios;
 mod sources;

@@ -49,7 +49,12 @@ async fn the_narrowest_entry_of_the_last_origin_is_shown_with_its_revocation() {
         RegistryKey::of_token("5cbc"),
         RegistryKey::Consumer("acme".to_owned()),
     );
-    let mut done = version(RegistryKey::Token(ID), RegistryOrigin::Response, 9, Some(""));
+    let mut done = version(
+        RegistryKey::Token(ID),
+        RegistryOrigin::Response,
+        9,
+        Some(""),
+    );
     done.entry = Some(Registration {
         revoked: Some(Timestamp::from_secs(8)),
         ..Registration::default()
@@ -68,7 +73,10 @@ async fn the_narrowest_entry_of_the_last_origin_is_shown_with_its_revocation() {
     let store = &test.store;
     let found = store.registration(ID, Some("5cbc"), Some("acme")).await;
     let found = found.unwrap().expect("registered");
-    assert_eq!((found.of, found.origin), ("credential", RegistryOrigin::Http));
+    assert_eq!(
+        (found.of, found.origin),
+        ("credential", RegistryOrigin::Http)
+    );
     assert_eq!(found.registration.owner.as_deref(), Some("http"));
     assert_eq!(found.registration.revoked, Some(Timestamp::from_secs(8)));
     let other = store.registration(TokenId::from_bits(8), None, Some("acme"));

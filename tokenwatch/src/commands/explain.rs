@@ -21,8 +21,9 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<()> {
     logging::init(&settings.log)?;
     let stops = Stops::default();
     let store = stored::open(&settings, &stops).await?;
-    let detectors = Arc::new(settings.detectors);
     let result = async {
+        let registry = stored::registry(&store, None).await?;
+        let detectors = Arc::new(settings.detectors.with_registry(registry));
         let token = find(&store, &args.token).await?;
         let bar = stored::progress(0);
         let account = explanation::explain(&store, detectors, token, args.at, &mut |read, of| {
