@@ -118,7 +118,7 @@ fn a_user_decides_over_files_and_takes_a_revocation_back() {
 fn changes_count_after_all_events_that_were_judged_and_in_their_order() {
     let mut keeper = Keeper::new(Vec::new(), 0.5);
     assert_eq!(keeper.stamp(at(10), None), at(10));
-    let tick = |secs| Timestamp::from_micros(secs * 1_000_000 + 1);
+    let tick = |secs: i64| Timestamp::from_micros(secs * 1_000_000 + 1);
     assert_eq!(keeper.stamp(at(10), Some(at(12))), tick(12));
     apply(&mut keeper, one("a", Some(entry("a", "Ada"))), 20).expect("said");
     assert_eq!(keeper.stamp(at(10), Some(at(12))), tick(20));
