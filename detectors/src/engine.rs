@@ -18,6 +18,7 @@ use tokenwatch_model::{
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
 use deadlines::{circumstances, explains};
 use found::{Found, Moment, belongs};
+use registered::Life;
 
 use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
@@ -250,9 +251,12 @@ impl Engine {
         let before = token.newest;
         let is_known = token.calls > 0;
         token.advance(event.ts, settings);
-        let passed = Passed {
-            before: is_known.then_some(before),
-            now: token.newest,
+        let life = Life {
+            known: settings.registry.find(used, event.ts),
+            passed: Passed {
+                before: is_known.then_some(before),
+                now: token.newest,
+            },
         };
         if day_of(token.newest) > day_of(before)
             && let Some(peaks) = token.yesterdays_peaks(settings)
@@ -277,11 +281,9 @@ impl Engine {
         }
 
         let mut found = Found::default();
-        let known = settings.registry.find(used, event.ts);
-        let known = known.as_ref();
+        let known = life.known.as_ref();
         found.push(out_of_scope::observe(event, used, known, settings));
-        let quotas = &mut self.quotas;
-        found.observe_registered(token, event, used, known, passed, quotas, settings);
+        found.observe_registered(token, event, used, &life, &mut self.quotas, settings);
         let visit = found.arrive(token, event, &mut self.commons.popularity, settings);
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;

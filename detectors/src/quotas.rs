@@ -2,7 +2,7 @@
 //!
 //! Only tokens whose registration names a quota have an entry, of 80 bytes, beside their habits. The forecast is Holt's: a
 //! level and a trend of calls per slot (a twenty-fourth of the period), the trend damped, so that a short burst is not taken
-//! for a line that rises for ever (Gardner, McKenzie: Forecasting trends in time series, 1985).
+//! for a line that rises for ever (Gardner and `McKenzie`, Forecasting trends in time series, 1985).
 
 use std::collections::HashMap;
 

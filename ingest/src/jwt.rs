@@ -93,7 +93,7 @@ fn is_known(claim: &str) -> bool {
     )
 }
 
-/// A NumericDate of RFC 7519: seconds since 1970, perhaps with a fraction. Anything else says nothing, and so do times
+/// A `NumericDate` of RFC 7519: seconds since 1970, perhaps with a fraction. Anything else says nothing, and so do times
 /// that no token has.
 fn moment(text: &str) -> Option<Timestamp> {
     /// 2001-09-09 to 2286-11-20: ten digits.

@@ -55,20 +55,17 @@ fn registered(
 ) -> Option<LongLife> {
     let allowed = settings.long_lived.lifetime;
     let created = known.entry.created?;
-    let (lasts, since, text) = match known.entry.expires {
-        Some(end) => {
-            let lasts = end.since(created);
-            let text = format!("{{name}} was issued for {}", wording::days(lasts));
-            (lasts, created, text)
-        }
-        None => {
-            let age = at.since(created);
-            let text = format!(
-                "{{name}} is {} old and is registered without an end",
-                wording::days(age)
-            );
-            (age, created + allowed, text)
-        }
+    let (lasts, since, text) = if let Some(end) = known.entry.expires {
+        let lasts = end.since(created);
+        let text = format!("{{name}} was issued for {}", wording::days(lasts));
+        (lasts, created, text)
+    } else {
+        let age = at.since(created);
+        let text = format!(
+            "{{name}} is {} old and is registered without an end",
+            wording::days(age)
+        );
+        (age, created + allowed, text)
     };
     (lasts > allowed).then(|| LongLife {
         lasts,

@@ -15,6 +15,14 @@ use crate::registry::{Registered, Registry};
 use crate::settings::DetectorSettings;
 use crate::token::Token;
 
+/// What is known of a token when one of its calls comes.
+pub(super) struct Life<'r> {
+    /// What the registry says at the time of the call.
+    pub(super) known: Option<Registered<'r>>,
+    /// The token's time that went by.
+    pub(super) passed: Passed,
+}
+
 impl Engine {
     /// Judges from the next event on by this registry. What it says holds from the event times in it, so nothing that was
     /// judged before needs to be judged again, as long as changes lie after the events that were.
@@ -64,11 +72,11 @@ impl Found {
         token: &Token,
         event: &AccessEvent<'_>,
         used: &TokenUse<'_>,
-        known: Option<&Registered<'_>>,
-        passed: Passed,
+        life: &Life<'_>,
         quotas: &mut Quotas,
         settings: &DetectorSettings,
     ) {
+        let (known, passed) = (life.known.as_ref(), life.passed);
         if known.is_none() && used.expires_at.is_none() {
             return;
         }

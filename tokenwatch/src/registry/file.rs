@@ -151,7 +151,8 @@ mod tests {
         file.saw(look);
         assert!(file.read_if_new().expect("read").is_none());
         std::fs::write(&path, "token,owner\na,Bob\n").expect("write");
-        let later = SystemTime::now() + Duration::from_secs(5);
+        let written = std::fs::metadata(&path).and_then(|meta| meta.modified());
+        let later = written.expect("a time") + Duration::from_secs(5);
         let handle = std::fs::File::options().append(true).open(&path);
         handle
             .and_then(|file| file.set_modified(later))

@@ -76,7 +76,7 @@ impl Keeper {
                 Ok(self.decide_all(origin, entries, since))
             }
             Change::Withdrawn { origin } => Ok(self.decide_all(origin, Vec::new(), since)),
-            Change::One { key, entry, actor } => self.decide_one(key, entry, &actor, since),
+            Change::One { key, entry, actor } => self.decide_one(&key, entry, &actor, since),
             Change::Revoked { id, at } => {
                 let key = RegistryKey::Token(id);
                 let known = self.latest(&key, RegistryOrigin::Response);
@@ -169,7 +169,7 @@ impl Keeper {
 
     fn decide_one(
         &self,
-        key: RegistryKey,
+        key: &RegistryKey,
         entry: Option<Box<Registration>>,
         actor: &str,
         since: Timestamp,
@@ -182,7 +182,7 @@ impl Keeper {
             entry,
         };
         let is_said = |origin| {
-            self.latest(&key, origin)
+            self.latest(key, origin)
                 .is_some_and(|said| said.entry.is_some())
         };
         let mut versions = Vec::new();

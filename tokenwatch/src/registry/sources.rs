@@ -215,7 +215,7 @@ pub(crate) async fn follow_responses(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "responses could not be read for the token registry")
+                tracing::warn!(%error, "responses could not be read for the token registry");
             }
         }
     };

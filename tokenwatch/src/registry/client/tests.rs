@@ -62,7 +62,7 @@ fn inventory(url: &str) -> Inventory {
     Inventory::new(RegistryHttpSettings {
         url: url.parse().expect("a URL"),
         bearer: Some(SecretString::from("s3cret".to_owned())),
-        poll_every: Duration::from_secs(60),
+        poll_every: Duration::from_mins(1),
         timeout: Duration::from_secs(5),
         body_bytes_limit: 1_000,
     })

@@ -116,10 +116,8 @@ fn problems_name_line_and_field() {
 
 #[test]
 fn all_lines_are_told_at_once_but_not_without_end() {
-    let mut text = String::from("token,class\n");
-    for n in 0..50 {
-        text.push_str(&format!("{n},royal\n"));
-    }
+    let wrong: Vec<String> = (0..50).map(|n| format!("{n},royal\n")).collect();
+    let text = format!("token,class\n{}", wrong.concat());
     assert_eq!(read(Notation::Csv, &text).expect_err("wrong").len(), 20);
 }
 
