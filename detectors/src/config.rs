@@ -11,8 +11,8 @@ use tokenwatch_model::{Detector, Problem, Problems, Timestamp};
 
 pub use lifecycle::{EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig};
 pub use scope::{
-    AllowConfig, EndpointEnumerationConfig, NewEndpointConfig, OutOfScopeConfig, PolicyConfig,
-    PrivilegeUseConfig, ScopeConfig,
+    AllowConfig, EndpointEnumerationConfig, NewEndpointConfig, OpenApiConfig, OperationConfig,
+    OutOfScopeConfig, PolicyConfig, PrivilegeUseConfig, RequiredScopes, ScopeConfig,
 };
 
 use crate::detect::concurrent_use::ConcurrentUseConfig;

@@ -28,6 +28,7 @@ mod incident;
 mod known;
 mod log_count;
 mod novelty;
+mod operations;
 mod organisation;
 mod parts;
 mod places;
@@ -65,6 +66,7 @@ pub use config::{
 };
 pub use config::{EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig};
 pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
+pub use config::{OpenApiConfig, OperationConfig, RequiredScopes};
 pub use detect::concurrent_use::ConcurrentUseConfig;
 pub use detect::impossible_travel::ImpossibleTravelConfig;
 pub use detect::new_client::NewClientConfig;

@@ -19,6 +19,7 @@ use tokenwatch_model::{Problem, Problems, SecretSource};
 use tokenwatch_store::{StoreConfig, StoreSettings};
 
 use crate::logging::LogConfig;
+use crate::openapi;
 use crate::registry::{RegistryConfig, RegistrySettings};
 
 /// The whole file, as it is written.
@@ -139,9 +140,16 @@ pub(crate) fn load(path: &Path, secrets: &dyn SecretSource) -> anyhow::Result<Se
 pub(crate) fn detectors(path: &Path) -> anyhow::Result<DetectorsConfig> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let config = read(&text).map_err(|problem| ConfigError {
+    let mut config = read(&text).map_err(|problem| ConfigError {
         file: path.display().to_string(),
         problems: vec![problem],
+    })?;
+    openapi::take_in(&mut config.detectors).map_err(|problems| ConfigError {
+        file: path.display().to_string(),
+        problems: problems
+            .into_iter()
+            .map(|problem| (None, problem))
+            .collect(),
     })?;
     Ok(config.detectors)
 }
@@ -156,8 +164,17 @@ pub(crate) fn parse(
         file: file.to_owned(),
         problems,
     };
-    let config = read(text).map_err(|problem| error(vec![problem]))?;
-    let settings = config.validate(secrets).map_err(|problems| {
+    let mut config = read(text).map_err(|problem| error(vec![problem]))?;
+    let documents = openapi::take_in(&mut config.detectors);
+    let settings = match (documents, config.validate(secrets)) {
+        (Ok(()), settings) => settings,
+        (Err(problems), Ok(_)) => Err(problems),
+        (Err(mut problems), Err(more)) => {
+            problems.extend(more);
+            Err(problems)
+        }
+    };
+    let settings = settings.map_err(|problems| {
         let lines = locate::Lines::of(text);
         error(
             problems

@@ -11,6 +11,7 @@ mod demo;
 mod explanation;
 mod log_line;
 mod logging;
+mod openapi;
 mod pipeline;
 mod registry;
 mod secrets;
