@@ -45,6 +45,7 @@ mod route_template;
 mod rules;
 mod samples;
 mod scope;
+mod scope_audit;
 mod settings;
 mod sources;
 mod stats;
@@ -74,6 +75,7 @@ pub use detect::new_geography::NewGeographyConfig;
 pub use detect::token_sharing::TokenSharingConfig;
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
 pub use registry::Registry;
+pub use scope_audit::{ScopeAudit, ScopeUse};
 pub use settings::DetectorSettings;
 pub use sources::{CredentialStuffingConfig, TokenGuessingConfig};
 

@@ -87,6 +87,36 @@ impl Operations {
 
     /// Whether a token with `scopes` may make this call; `None` if no operation says.
     pub(crate) fn allow(&self, event: &AccessEvent<'_>, scopes: &[&str]) -> Option<bool> {
+        let called = self.called(event)?;
+        Some(
+            called
+                .iter()
+                .any(|operation| operation.is_satisfied(scopes)),
+        )
+    }
+
+    /// Which of `scopes` the call may have needed; `None` if no operation says.
+    pub(crate) fn needed<'s>(
+        &'s self,
+        event: &AccessEvent<'_>,
+        scopes: &[&str],
+    ) -> Option<Vec<&'s str>> {
+        let sets = self.called(event)?.into_iter().flat_map(|o| &o.requires);
+        let met = sets.filter(|set| is_met(set, scopes));
+        Some(met.flatten().map(String::as_str).collect())
+    }
+
+    /// Whether any operation requires a scope.
+    pub(crate) fn knows_scope(&self, scope: &str) -> bool {
+        let mut sets = self.by_shape.values().flatten().flat_map(|o| &o.requires);
+        sets.any(|set| set.iter().any(|required| required == scope))
+    }
+
+    /// The operations that a call may be; `None` if it is none.
+    fn called(&self, event: &AccessEvent<'_>) -> Option<Vec<&Operation>> {
+        if self.is_empty() {
+            return None;
+        }
         let path = CalledPath::new(event.http.path.as_deref()?);
         let method = event.http.method.as_deref()?.to_ascii_uppercase();
         let host = event.http.host.as_deref().map(host_name);
@@ -98,22 +128,22 @@ impl Operations {
                     .is_none_or(|host| operation.hosts.contains(host));
             on_host && operation.route.matches(Some(&path), None)
         };
-        let matching: Vec<&Operation> = candidates.iter().filter(matches).collect();
+        let mut matching: Vec<&Operation> = candidates.iter().filter(matches).collect();
         let literals = matching.iter().map(|operation| operation.literals).max()?;
-        Some(
-            matching
-                .iter()
-                .filter(|operation| operation.literals == literals)
-                .any(|operation| operation.is_satisfied(scopes)),
-        )
+        matching.retain(|operation| operation.literals == literals);
+        Some(matching)
     }
 }
 
 impl Operation {
     fn is_satisfied(&self, scopes: &[&str]) -> bool {
-        let has = |scope: &String| scopes.contains(&scope.as_str());
-        self.requires.is_empty() || self.requires.iter().any(|set| set.iter().all(has))
+        self.requires.is_empty() || self.requires.iter().any(|set| is_met(set, scopes))
     }
+}
+
+/// Whether all of a set are among `scopes`.
+fn is_met(set: &[String], scopes: &[&str]) -> bool {
+    set.iter().all(|scope| scopes.contains(&scope.as_str()))
 }
 
 /// The host without its port, in lower case.

@@ -135,29 +135,37 @@ impl Policies {
             Some(rules) => (rules, Basis::Policy),
             None => (self.rules_of(&scopes)?, Basis::Scopes),
         };
-        let method = event.http.method.as_deref().unwrap_or("");
-        let path = event.http.path.as_deref().map(CalledPath::new);
-        let route = event.http.route.as_deref();
-        // A log that names only the template still has a path to compare.
-        let path = path.or_else(|| route.filter(|r| r.starts_with('/')).map(CalledPath::new));
-        if path.is_none() && route.is_none() {
+        if event.http.path.is_none() && event.http.route.is_none() {
             return None;
         }
-        let allowed = rules.into_iter().flatten().any(|rule| {
-            let method_allowed = rule.methods.is_empty()
-                || rule
-                    .methods
-                    .iter()
-                    .any(|allowed| allowed.eq_ignore_ascii_case(method));
-            method_allowed && rule.routes.iter().any(|r| r.matches(path.as_ref(), route))
-        });
+        let allowed = rules.into_iter().flatten().any(|rule| rule.allows(event));
         (!allowed).then(|| self.violated(event, basis))
     }
 
+    /// Which of `scopes` the call may have needed; `None` if nothing is known of what it needs.
+    pub(crate) fn needed<'s>(
+        &'s self,
+        event: &AccessEvent<'_>,
+        scopes: &[&'s str],
+    ) -> Option<Vec<&'s str>> {
+        if let Some(needed) = self.operations.needed(event, scopes) {
+            return Some(needed);
+        }
+        let covers = |scope: &&&str| {
+            let rules = self.by_scope.get(**scope);
+            rules.is_some_and(|rules| rules.iter().any(|rule| rule.allows(event)))
+        };
+        let covering: Vec<&str> = scopes.iter().filter(covers).copied().collect();
+        (!covering.is_empty()).then_some(covering)
+    }
+
+    /// Whether it is known what a scope is for.
+    pub(crate) fn knows_scope(&self, scope: &str) -> bool {
+        self.by_scope.contains_key(scope) || self.operations.knows_scope(scope)
+    }
+
     fn violated(&self, event: &AccessEvent<'_>, basis: Basis) -> Violation {
-        let path = event.http.path.as_deref().map(CalledPath::new);
-        let route = event.http.route.as_deref();
-        let path = path.or_else(|| route.filter(|r| r.starts_with('/')).map(CalledPath::new));
+        let (path, route) = called(event);
         Violation {
             privileged: self
                 .privileged
@@ -196,8 +204,30 @@ impl Policies {
     }
 }
 
+impl Rule {
+    fn allows(&self, event: &AccessEvent<'_>) -> bool {
+        let method = event.http.method.as_deref().unwrap_or("");
+        let (path, route) = called(event);
+        let method_allowed = self.methods.is_empty()
+            || self
+                .methods
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(method));
+        method_allowed && self.routes.iter().any(|r| r.matches(path.as_ref(), route))
+    }
+}
+
+/// What was called: the path and the gateway's route.
+fn called<'e>(event: &'e AccessEvent<'_>) -> (Option<CalledPath<'e>>, Option<&'e str>) {
+    let route = event.http.route.as_deref();
+    let path = event.http.path.as_deref();
+    // A log that names only the template still has a path to compare.
+    let path = path.or_else(|| route.filter(|route| route.starts_with('/')));
+    (path.map(CalledPath::new), route)
+}
+
 /// The scopes that the call names, else those that are `granted`.
-fn scopes_of<'s>(token: &'s TokenUse<'_>, granted: &'s [String]) -> Vec<&'s str> {
+pub(crate) fn scopes_of<'s>(token: &'s TokenUse<'_>, granted: &'s [String]) -> Vec<&'s str> {
     if token.scopes.is_empty() {
         granted.iter().map(String::as_str).collect()
     } else {

@@ -42,7 +42,7 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<()> {
 }
 
 /// The token that `name` names: its id, or what the gateway calls the credential.
-async fn find(store: &Store, name: &str) -> anyhow::Result<TokenId> {
+pub(super) async fn find(store: &Store, name: &str) -> anyhow::Result<TokenId> {
     if let Ok(id) = name.parse() {
         return Ok(id);
     }

@@ -9,6 +9,7 @@ use tokenwatch_model::{
     TokenKind, TokenUse,
 };
 
+use super::RequiredScopes::{All, Any};
 use super::*;
 
 /// The description of the Figma REST API, version 0.37.0, as Figma publishes it.
@@ -77,9 +78,9 @@ fn operations_have_their_base_paths_and_scopes() {
 
 #[test]
 fn json_is_read_like_yaml() {
-    let text = r##"{"openapi": "3.1.0", "info": {"title": "A\tB é"},
+    let text = r#"{"openapi": "3.1.0", "info": {"title": "A\tB é"},
 	"components": {"securitySchemes": {"login": {"type": "openIdConnect"}}},
-	"paths": {"/a": {"get": {"security": [{"login": ["read"]}]}}}}"##;
+	"paths": {"/a": {"get": {"security": [{"login": ["read"]}]}}}}"#;
     assert_eq!(told(text, &OpenApiConfig::default()), ["GET /a read"]);
 }
 
@@ -204,7 +205,6 @@ fn a_real_document_drives_out_of_scope() {
         .iter()
         .filter(|operation| !operation.requires.is_empty());
     assert_eq!((read.len(), with_scopes.count()), FIGMA_OPERATIONS);
-    use RequiredScopes::{All, Any};
     for (requires, method, path, scopes, want) in [
         // The document lists a scope and its deprecated forerunner, and means one of them.
         (

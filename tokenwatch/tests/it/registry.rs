@@ -1,4 +1,4 @@
-//! The inventory file, as `check-config` and `replay` read it.
+//! The inventory file, as `check-config` and `replay` read it; and scopes that nobody uses.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::stored::{Deployment, call, lines};
 
 fn tokenwatch(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tokenwatch"))
@@ -111,4 +113,65 @@ fn replay_finds_what_the_inventory_rules_out_and_names_the_owner() {
         .collect();
     let ada = |detector| (detector, Some("Ada"), Some("orders"));
     assert_eq!(told, [ada("ip_not_allowed"), ada("revoked_token_use")]);
+}
+
+#[test]
+fn scopes_that_no_stored_call_needed_are_told() {
+    const DOCUMENT: &str = "\
+openapi: 3.0.3
+components: {securitySchemes: {login: {type: oauth2, flows: {}}}}
+paths:
+  /v1/orders/{id}:
+    get: {security: [{login: ['orders:read']}]}
+    delete: {security: [{login: ['orders:write']}]}
+";
+    let granted = |event: &mut tokenwatch_model::AccessEvent<'static>| {
+        let token = event.token.as_mut().unwrap();
+        token.scopes = vec![
+            "orders:read".into(),
+            "orders:write".into(),
+            "profile".into(),
+        ];
+    };
+    let mut events: Vec<_> = (0..5)
+        .map(|n| call(1, n * 60, "/v1/orders/17", 200))
+        .collect();
+    events.iter_mut().for_each(granted);
+    events.push(call(2, 30, "/v1/orders/17", 200));
+    let Some(deployment) = Deployment::with(events, "") else {
+        return;
+    };
+    fs::write(deployment.path().join("orders.yaml"), DOCUMENT).unwrap();
+    let detectors = "[[detectors.out_of_scope.openapi]]\nfile = \"orders.yaml\"\n";
+    deployment.reconfigure("scopes.toml", detectors);
+    let range = [
+        "--from",
+        "2026-11-01T00:00:00Z",
+        "--to",
+        "2026-12-01T00:00:00Z",
+    ];
+    let scopes = |more: &[&str]| {
+        let args = [
+            &["token", "scopes", "--config", "scopes.toml"],
+            &range[..],
+            more,
+        ]
+        .concat();
+        deployment.tokenwatch(&args)
+    };
+    let told = lines(&scopes(&["--json"]));
+    assert_eq!(told.len(), 1, "a token without scopes has none to lose");
+    assert_eq!(told[0]["credential_id"], "key-1");
+    assert_eq!(told[0]["used"], serde_json::json!(["orders:read"]));
+    assert_eq!(told[0]["unused"], serde_json::json!(["orders:write"]));
+    assert_eq!(told[0]["unknown"], serde_json::json!(["profile"]));
+    assert_eq!(
+        (&told[0]["calls"], &told[0]["calls_judged"]),
+        (&5.into(), &5.into())
+    );
+    let output = scopes(&["--token", "key-1"]);
+    assert!(
+        text(&output.stdout).contains("\n  unused: orders:write\n"),
+        "{output:?}"
+    );
 }
