@@ -78,7 +78,7 @@ fn operations_have_their_base_paths_and_scopes() {
 
 #[test]
 fn json_is_read_like_yaml() {
-    let text = r#"{"openapi": "3.1.0", "info": {"title": "A\tB é"},
+    let text = r#"{"openapi": "3.1.0", "info": {"title": "A\tB é \ud83d\uDE00 \\ud83d \" \/"},
 	"components": {"securitySchemes": {"login": {"type": "openIdConnect"}}},
 	"paths": {"/a": {"get": {"security": [{"login": ["read"]}]}}}}"#;
     assert_eq!(told(text, &OpenApiConfig::default()), ["GET /a read"]);
@@ -123,7 +123,7 @@ fn what_cannot_be_read_is_told_with_its_line() {
         (
             format!("openapi: 3.0.0\npaths: {}", "[".repeat(5_000)),
             2,
-            "is nested too deeply",
+            "recursion limit exceeded",
         ),
         ("a: &a [*a]\n".to_owned(), 1, "an alias stands inside"),
     ] {

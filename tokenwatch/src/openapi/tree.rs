@@ -1,5 +1,6 @@
 //! A YAML or JSON document as a tree that knows its lines.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -36,7 +37,8 @@ struct Open {
 pub(super) fn parse(text: &str) -> Result<Node> {
     let mut open: Vec<Open> = Vec::new();
     let mut anchors: HashMap<usize, Rc<Node>> = HashMap::new();
-    for event in Parser::new_from_str(text) {
+    let text = as_yaml(text);
+    for event in Parser::new_from_str(&text) {
         let (event, span) = event.map_err(|error| DocumentError {
             line: error.marker().line(),
             message: error.info().to_owned(),
@@ -88,6 +90,40 @@ pub(super) fn parse(text: &str) -> Result<Node> {
         line: 1,
         message: "is empty".to_owned(),
     })
+}
+
+/// JSON is YAML but for tabs between values and for characters that are written as two escapes; neither concerns us.
+fn as_yaml(text: &str) -> Cow<'_, str> {
+    if !text.trim_start().starts_with('{') {
+        return Cow::Borrowed(text);
+    }
+    let mut yaml = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\t', '\\']) {
+        let (before, found) = rest.split_at(at);
+        yaml.push_str(before);
+        let escape = found.get(..6).unwrap_or_default();
+        let is_half = escape.starts_with("\\u")
+            && matches!(escape.as_bytes()[2], b'd' | b'D')
+            && matches!(escape.as_bytes()[3], b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F');
+        // An escaped backslash takes its second half along.
+        let taken = match found.as_bytes() {
+            [b'\t', ..] => 1,
+            _ if is_half => 6,
+            _ => found
+                .char_indices()
+                .nth(2)
+                .map_or(found.len(), |(end, _)| end),
+        };
+        yaml.push_str(match found.as_bytes()[0] {
+            b'\t' => " ",
+            _ if is_half => "\\ufffd",
+            _ => &found[..taken],
+        });
+        rest = &found[taken..];
+    }
+    yaml.push_str(rest);
+    Cow::Owned(yaml)
 }
 
 impl Open {
