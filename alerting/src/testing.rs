@@ -72,6 +72,8 @@ pub(crate) fn finding(number: u128) -> Finding {
             credential_id: Some("5cbc".to_owned()),
             consumer: Some("acme".to_owned()),
             owner: None,
+            team: None,
+            environment: None,
         }),
         first_event_at: NOW - Duration::from_mins(2),
         last_event_at: NOW - Duration::from_mins(1),

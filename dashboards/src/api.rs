@@ -5,6 +5,7 @@ mod incidents;
 mod input;
 mod live;
 mod overview;
+mod registration;
 mod series;
 mod session;
 mod tokens;
@@ -43,6 +44,12 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
         .route("/tokens/{id}/clients", get(tokens::clients))
         .route("/tokens/{id}/events", get(tokens::events))
         .route("/tokens/{id}/explain", get(tokens::explain))
+        .route(
+            "/tokens/{id}/registration",
+            get(registration::show)
+                .put(registration::put)
+                .delete(registration::remove),
+        )
         .route_layer(require_session.clone())
         .route("/session", login)
         .route_layer(bound);

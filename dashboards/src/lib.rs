@@ -2,7 +2,8 @@
 //!
 //! Everything that people see comes from here: JSON under `/api/v1`, live updates as server-sent events, the console's
 //! files, and the service's health and metrics. The crate reads the store and two watched values that the binary keeps
-//! ([`PipelineStatus`], [`Readiness`]); it changes nothing but accounts, sessions and the audit trail.
+//! ([`PipelineStatus`], [`Readiness`]); it changes nothing but accounts, sessions and the audit trail;
+//! what is known of tokens it hands to the binary ([`Registrar`]).
 
 mod api;
 mod assets;
@@ -14,6 +15,7 @@ mod limits;
 mod live;
 mod metrics;
 mod problem;
+mod registrar;
 mod router;
 mod service;
 mod state;
@@ -24,6 +26,7 @@ pub use config::{DashboardsConfig, DashboardsSettings, SessionLimits};
 pub use explainer::Explainer;
 pub use live::{LiveEvent, LiveStats};
 pub use metrics::DashboardsMetrics;
+pub use registrar::{Registrar, RegistrarError};
 pub use router::router;
 pub use state::{DashboardError, DashboardParts, DashboardState};
 pub use status::{

@@ -14,6 +14,7 @@ use crate::config::DashboardsSettings;
 use crate::explainer::Explainer;
 use crate::live::LiveEvent;
 use crate::metrics::DashboardsMetrics;
+use crate::registrar::Registrar;
 use crate::status::{PipelineStatus, Readiness};
 
 /// What the API and the console need of the rest of the process.
@@ -37,6 +38,8 @@ pub struct DashboardParts {
     pub live: broadcast::Sender<LiveEvent>,
     /// Answers why a token has, or has not, a finding.
     pub explainer: Explainer,
+    /// Writes what is known of tokens.
+    pub registrar: Registrar,
     /// Ends live streams at shutdown.
     pub shutdown: CancellationToken,
 }
@@ -57,6 +60,7 @@ pub struct Shared {
     pub(crate) pipeline: watch::Receiver<PipelineStatus>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) explainer: Explainer,
+    pub(crate) registrar: Registrar,
     pub(crate) shutdown: CancellationToken,
     pub(crate) auth: Auth,
     pub(crate) request_turns: Arc<Semaphore>,
@@ -87,6 +91,7 @@ impl DashboardState {
             pipeline: parts.pipeline,
             live: parts.live,
             explainer: parts.explainer,
+            registrar: parts.registrar,
             shutdown: parts.shutdown,
         })))
     }

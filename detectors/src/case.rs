@@ -26,6 +26,8 @@ pub(crate) struct Case {
     pub(crate) episodes: Vec<Episode>,
     /// Evidence from elsewhere, by the second from which it counts.
     parked: Vec<Parked>,
+    /// The registry forbids machines to revoke the token, as of its last event.
+    pub(crate) protected: bool,
     /// When it will be looked at; follows from the rest.
     #[serde(skip)]
     pub(crate) scheduled: Option<Timestamp>,
@@ -58,6 +60,7 @@ impl Case {
             incident: IncidentRecord::new(now),
             episodes: Vec::new(),
             parked: Vec::new(),
+            protected: false,
             scheduled: None,
         }
     }
@@ -80,6 +83,7 @@ impl Case {
         if self.is_empty() {
             *self = Self {
                 scheduled: self.scheduled,
+                protected: self.protected,
                 ..Self::new(now)
             };
         }
@@ -286,14 +290,18 @@ impl Case {
         let detector = self.episodes[index].detector();
         let common_mode =
             standing.may_act() && (circumstances.common_mode)(&self.episodes[index], now);
-        let summed = decide_severity(standing, circumstances.mature, common_mode);
+        let may_act = circumstances.mature && !self.protected;
+        let summed = decide_severity(standing, may_act, common_mode);
         let others = self.ledger.others(detector, now);
         let episode = &mut self.episodes[index];
         let alone = episode.severity;
-        episode.total_db = episode.total_db.max(standing.total_db);
+        let is_advice = detector.is_advice();
+        if !is_advice {
+            episode.total_db = episode.total_db.max(standing.total_db);
+        }
         let mut graver = false;
         // Together the evidence may say more than any finding so far; then the one that tipped it says so.
-        if summed > worst && summed > alone {
+        if summed > worst && summed > alone && !is_advice {
             if summed >= Severity::Medium {
                 episode.standing = Standing::Finding;
             }

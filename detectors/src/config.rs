@@ -1,6 +1,7 @@
 //! What an operator writes below `[detectors]`. [`DetectorsConfig::validate`] turns it into
 //! [`DetectorSettings`](crate::DetectorSettings) or says everything that is wrong with it.
 
+mod lifecycle;
 mod scope;
 
 use std::time::Duration;
@@ -8,9 +9,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Detector, Problem, Problems, Timestamp};
 
+pub use lifecycle::{EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig};
 pub use scope::{
-    AllowConfig, EndpointEnumerationConfig, NewEndpointConfig, OutOfScopeConfig, PolicyConfig,
-    PrivilegeUseConfig, ScopeConfig,
+    AllowConfig, EndpointEnumerationConfig, NewEndpointConfig, OpenApiConfig, OperationConfig,
+    OutOfScopeConfig, PolicyConfig, PrivilegeUseConfig, RequiredScopes, ScopeConfig,
 };
 
 use crate::detect::concurrent_use::ConcurrentUseConfig;
@@ -87,6 +89,20 @@ pub struct DetectorsConfig {
     pub token_in_url: ModeConfig,
     /// Calls without TLS.
     pub insecure_transport: ModeConfig,
+    /// Networks that the registry does not allow.
+    pub ip_not_allowed: ModeConfig,
+    /// Countries that it does not allow.
+    pub geofence_violation: ModeConfig,
+    /// Tokens past their end.
+    pub expired_token_use: EndConfig,
+    /// Revoked tokens.
+    pub revoked_token_use: EndConfig,
+    /// Tokens that live too long.
+    pub long_lived_token: LongLivedTokenConfig,
+    /// Tokens that are not replaced.
+    pub rotation_overdue: RotationOverdueConfig,
+    /// Quotas that run out.
+    pub quota_approach: QuotaApproachConfig,
     /// Other modes for single tokens, consumers or routes; the first that matches counts.
     pub overrides: Vec<OverrideConfig>,
     /// What is known and expected for a while: a penetration test, a migration, a load test.
@@ -266,6 +282,13 @@ impl Default for DetectorsConfig {
             slow_drift: ModeConfig::default(),
             token_in_url: ModeConfig::default(),
             insecure_transport: ModeConfig::default(),
+            ip_not_allowed: ModeConfig::default(),
+            geofence_violation: ModeConfig::default(),
+            expired_token_use: EndConfig::default(),
+            revoked_token_use: EndConfig::default(),
+            long_lived_token: LongLivedTokenConfig::default(),
+            rotation_overdue: RotationOverdueConfig::default(),
+            quota_approach: QuotaApproachConfig::default(),
             overrides: Vec::new(),
             exceptions: Vec::new(),
         }
@@ -415,54 +438,11 @@ impl DetectorsConfig {
         self.impossible_travel.check(problems);
         self.concurrent_use.check(problems);
         self.token_sharing.check(problems);
+        self.long_lived_token.check(problems);
+        self.rotation_overdue.check(problems);
+        self.quota_approach.check(problems);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str) -> Result<DetectorSettings, Vec<String>> {
-        let config: DetectorsConfig = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
-        config
-            .validate("detectors")
-            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn the_default_is_valid_and_survives_toml() {
-        let config = DetectorsConfig::default();
-        let text = toml::to_string(&config).expect("serialises");
-        assert_eq!(toml::from_str::<DetectorsConfig>(&text), Ok(config));
-        assert!(check("").is_ok());
-    }
-
-    #[test]
-    fn every_problem_is_reported_with_its_path() {
-        let problems = check(
-            "max_tokens = 0\nalpha_signal = 2.0\n[failure_burst]\nmin_share = 3.0\n\
-             [[overrides]]\ndetector = \"rate_spike\"\nmode = \"off\"\n\
-             [[out_of_scope.policies]]\nconsumers = [\"a\"]\nallow = [{ routes = [\"/v1/{id\"] }]\n",
-        )
-        .expect_err("invalid");
-        let paths: Vec<_> = problems
-            .iter()
-            .filter_map(|p| p.split(':').next())
-            .collect();
-        assert_eq!(
-            paths,
-            [
-                "detectors.max_tokens",
-                "detectors.alpha_signal",
-                "detectors.failure_burst.min_share",
-                "detectors.overrides[0]",
-                "detectors.out_of_scope.policies[0].allow[0].routes[0]",
-            ]
-        );
-    }
-
-    #[test]
-    fn unknown_keys_are_errors() {
-        assert!(check("[rate_spike]\nmoed = \"off\"").is_err());
-    }
-}
+mod tests;

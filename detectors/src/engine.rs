@@ -3,6 +3,7 @@
 mod checkpoint;
 mod deadlines;
 mod found;
+mod registered;
 mod sealing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,16 +18,19 @@ use tokenwatch_model::{
 pub use checkpoint::{EngineDelta, RestoreError, TokenDelta};
 use deadlines::{circumstances, explains};
 use found::{Found, Moment, belongs};
+use registered::Life;
 
 use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
 use crate::commons::{ANY, Commons, Groups, window_of};
+use crate::detect::advice::Passed;
 use crate::detect::{
     data_volume_spike, dormant_reactivation, failure_burst, insecure_transport, new_endpoint,
     off_hours_use, out_of_scope, rate_spike, slow_drift, token_in_url,
 };
 use crate::episode::{CONFIRM_AFTER, Episode, Scene};
 use crate::event_clock::{Admission, EventClock};
+use crate::quotas::Quotas;
 use crate::settings::DetectorSettings;
 use crate::sources::{Sources, Standing};
 use crate::subject::SubjectKey;
@@ -45,6 +49,7 @@ pub struct Engine {
     tokens: TokenTable,
     commons: Commons,
     sources: Sources,
+    quotas: Quotas,
     cases: BTreeMap<SubjectKey, Case>,
     /// When each case has to be looked at, at the latest; a case may have postponed it meanwhile.
     deadlines: BTreeSet<(Timestamp, SubjectKey)>,
@@ -126,6 +131,7 @@ impl Engine {
             clock: EventClock::default(),
             commons: Commons::default(),
             sources: Sources::default(),
+            quotas: Quotas::default(),
             cases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             changed: Vec::new(),
@@ -138,12 +144,14 @@ impl Engine {
     /// depend on how the events are cut into batches.
     pub fn process(&mut self, events: &[AccessEvent<'_>], out: &mut Detections) {
         let settings = Arc::clone(&self.settings);
+        let told = (out.findings.len(), out.incidents.len());
         for events in events.chunks(AHEAD) {
             let slots = self.tokens.look_ahead(events);
             for (event, slot) in events.iter().zip(slots) {
                 self.take(event, slot, &settings, out);
             }
         }
+        self.name_owners(out, told);
     }
 
     /// Takes one event; `slot` is where its token was when the events around it were looked at.
@@ -184,14 +192,17 @@ impl Engine {
     pub fn pass_time(&mut self, until: Timestamp, out: &mut Detections) {
         if self.clock.pass(until) {
             let settings = Arc::clone(&self.settings);
+            let told = (out.findings.len(), out.incidents.len());
             self.seal(&settings, out);
             self.close_due(until, out);
+            self.name_owners(out, told);
         }
     }
 
     /// The end of a replay: every finding that is still open gets its last state.
     pub fn finish(&mut self, out: &mut Detections) {
         let settings = Arc::clone(&self.settings);
+        let told = (out.findings.len(), out.incidents.len());
         self.seal_until(Timestamp::from_micros(i64::MAX), &settings, out);
         let (tokens, commons) = (&self.tokens, &self.commons);
         for (key, case) in &mut self.cases {
@@ -199,6 +210,7 @@ impl Engine {
             let circumstances = circumstances(tokens, key, &common_mode, &settings);
             case.finish(key, circumstances, out);
         }
+        self.name_owners(out, told);
     }
 
     /// What the engine knows of a token, for people.
@@ -223,7 +235,7 @@ impl Engine {
         let sources = self.sources.stats();
         EngineStats {
             tokens: self.tokens.len(),
-            state_bytes: self.tokens.bytes(),
+            state_bytes: self.tokens.bytes() + self.quotas.bytes(),
             largest_token_bytes: self.tokens.largest_bytes(),
             cases: self.cases.len(),
             open_episodes: episodes.filter(|episode| episode.open).count(),
@@ -256,7 +268,15 @@ impl Engine {
         let groups = Groups::of(event);
         let silence = event.ts.since(token.newest);
         let before = token.newest;
+        let is_known = token.calls > 0;
         token.advance(event.ts, settings);
+        let life = Life {
+            known: settings.registry.find(used, event.ts),
+            passed: Passed {
+                before: is_known.then_some(before),
+                now: token.newest,
+            },
+        };
         if day_of(token.newest) > day_of(before)
             && let Some(peaks) = token.yesterdays_peaks(settings)
         {
@@ -278,7 +298,9 @@ impl Engine {
         }
 
         let mut found = Found::default();
-        found.push(out_of_scope::observe(event, used, settings));
+        let known = life.known.as_ref();
+        found.push(out_of_scope::observe(event, used, known, settings));
+        found.observe_registered(token, event, used, &life, &mut self.quotas, settings);
         let visit = found.arrive(token, event, &mut self.commons.popularity, settings);
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;
@@ -332,6 +354,8 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&key) else {
             return;
         };
+        let known = settings.registry.find(used, event.ts);
+        case.protected = known.is_some_and(|known| known.entry.protected);
         let commons = &self.commons;
         let common_mode = |episode: &Episode, at| explains(commons, episode, at, settings);
         let circumstances = Circumstances {
@@ -362,6 +386,7 @@ impl Engine {
         if self.tokens.is_full() {
             for evicted in self.tokens.evict() {
                 self.forget_case(&SubjectKey::Token(evicted));
+                self.quotas.forget(evicted);
                 self.removed.push(evicted);
             }
         }

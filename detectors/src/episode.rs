@@ -23,6 +23,8 @@ const REFRESH_S: i64 = 3_600;
 const GROWTH: f64 = 2.0;
 /// The episode of a count ends after this long even if the count stays high.
 const MAX_DURATION: std::time::Duration = std::time::Duration::from_hours(24);
+/// A fact of the registry is as sure as anything here.
+const FACT_CONFIDENCE: f64 = 0.999;
 /// How long a soft hit is held: its half-minute of the fleet has been sealed by then.
 pub(crate) const CONFIRM_AFTER: std::time::Duration = std::time::Duration::from_mins(1);
 
@@ -300,7 +302,11 @@ impl Episode {
             revision: self.revision,
             detector,
             severity: self.severity,
-            confidence: risk::confidence(self.total_db),
+            confidence: if detector.is_advice() {
+                FACT_CONFIDENCE
+            } else {
+                risk::confidence(self.total_db)
+            },
             status: if self.open {
                 FindingStatus::Open
             } else {
@@ -342,6 +348,8 @@ impl Episode {
             credential_id: self.credential_id.clone(),
             consumer: self.consumer.clone(),
             owner: None,
+            team: None,
+            environment: None,
         }
     }
 

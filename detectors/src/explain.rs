@@ -14,6 +14,7 @@ use crate::episode::{Episode, Standing};
 use crate::failures::FailureKind;
 use crate::habit::{Basis, FAILURE_WIDTHS, Habit, RATE_WIDTHS, VOLUME_WIDTHS};
 use crate::log_count::LogCount;
+use crate::registry::Registered;
 use crate::rules::Matched;
 use crate::settings::DetectorSettings;
 use crate::subject::SubjectKey;
@@ -92,7 +93,11 @@ fn view(
         "switched off for such calls".clone_into(&mut view.reason);
         return view;
     }
-    (view.verdict, view.reason) = silence(detector, token, &view.figures, settings);
+    let unregistered = last.and_then(|last| unregistered(detector, last, settings));
+    (view.verdict, view.reason) = match unregistered {
+        Some(reason) => (DetectorVerdict::NoData, reason.to_owned()),
+        None => silence(detector, token, &view.figures, settings),
+    };
     if mode == DetectorMode::Signal {
         view.reason.push_str("; it may only signal");
     }
@@ -127,6 +132,47 @@ fn describe(view: &mut DetectorView, episode: &Episode, key: &SubjectKey, id: To
                 "much of its fleet, consumer or client failed or surged at the same time: {summary}"
             );
         }
+    }
+}
+
+/// What the registry does not say that a detector would have to know.
+fn unregistered(
+    detector: Detector,
+    last: &AccessEvent<'_>,
+    settings: &DetectorSettings,
+) -> Option<&'static str> {
+    let used = last.token.as_ref()?;
+    let known = settings.registry.find(used, last.ts);
+    let says = |fact: fn(&Registered<'_>) -> bool| known.as_ref().is_some_and(fact);
+    match detector {
+        Detector::IpNotAllowed if !says(|known| !known.entry.allowed_networks.is_empty()) => {
+            Some("the registry names no networks for it")
+        }
+        Detector::GeofenceViolation if !says(|known| !known.entry.allowed_countries.is_empty()) => {
+            Some("the registry names no countries for it")
+        }
+        Detector::ExpiredTokenUse
+            if used.expires_at.is_none() && !says(|known| known.entry.expires.is_some()) =>
+        {
+            Some("neither the registry nor the token says when it ends")
+        }
+        Detector::LongLivedToken
+            if used.expires_at.is_none() && !says(|known| known.entry.created.is_some()) =>
+        {
+            Some("neither the registry nor the token says when it was issued")
+        }
+        Detector::RotationOverdue
+            if !says(|known| known.entry.created.is_some() || known.successor.is_some()) =>
+        {
+            Some("the registry does not say when it was issued, or that it was replaced")
+        }
+        Detector::QuotaApproach if !says(|known| known.entry.quota.is_some()) => {
+            Some("the registry names no quota for it")
+        }
+        Detector::RevokedTokenUse if !says(|known| known.revoked.is_some()) => {
+            Some("neither the registry nor a response says that it was revoked")
+        }
+        _ => None,
     }
 }
 

@@ -140,6 +140,8 @@ impl IncidentRecord {
                 credential_id: told.credential_id.clone(),
                 consumer: told.consumer.clone(),
                 owner: None,
+                team: None,
+                environment: None,
             }),
             first_event_at: told.first_event_at,
             last_event_at: told.last_event_at,

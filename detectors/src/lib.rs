@@ -28,6 +28,7 @@ mod incident;
 mod known;
 mod log_count;
 mod novelty;
+mod operations;
 mod organisation;
 mod parts;
 mod places;
@@ -35,13 +36,16 @@ mod policy;
 mod prefixes;
 mod privilege;
 mod profile;
+mod quotas;
 mod rate;
+mod registry;
 mod risk;
 mod route_pattern;
 mod route_template;
 mod rules;
 mod samples;
 mod scope;
+mod scope_audit;
 mod settings;
 mod sources;
 mod stats;
@@ -61,13 +65,17 @@ pub use config::{
     ExceptionConfig, FailureBurstConfig, FleetFailureConfig, ModeConfig, OutOfScopeConfig,
     OverrideConfig, PolicyConfig, RateSpikeConfig, ScopeConfig,
 };
+pub use config::{EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig};
 pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
+pub use config::{OpenApiConfig, OperationConfig, RequiredScopes};
 pub use detect::concurrent_use::ConcurrentUseConfig;
 pub use detect::impossible_travel::ImpossibleTravelConfig;
 pub use detect::new_client::NewClientConfig;
 pub use detect::new_geography::NewGeographyConfig;
 pub use detect::token_sharing::TokenSharingConfig;
 pub use engine::{Detections, Engine, EngineDelta, EngineStats, RestoreError, TokenDelta};
+pub use registry::Registry;
+pub use scope_audit::{ScopeAudit, ScopeUse};
 pub use settings::DetectorSettings;
 pub use sources::{CredentialStuffingConfig, TokenGuessingConfig};
 

@@ -1,13 +1,15 @@
 //! What tokens may call: compiled from `[detectors.out_of_scope]`, asked once per call.
 //!
-//! A policy that names the token or its consumer decides. Without one the token's OAuth scopes do, if the configuration
-//! knows any of them. Otherwise there is no policy, and every call is allowed.
+//! A policy that names the token or its consumer decides. Without one the token's OAuth scopes do: by the operation that is
+//! called, if an OpenAPI document describes it, else by what the configuration says of any of them. Otherwise there is no
+//! policy, and every call is allowed.
 
 use std::collections::HashMap;
 
 use tokenwatch_model::{AccessEvent, Problems, TokenId, TokenUse};
 
 use crate::config::{AllowConfig, OutOfScopeConfig};
+use crate::operations::Operations;
 use crate::route_pattern::{CalledPath, RoutePattern};
 
 /// All policies.
@@ -17,6 +19,7 @@ pub(crate) struct Policies {
     by_credential: HashMap<String, Vec<Rule>, foldhash::fast::FixedState>,
     by_token: HashMap<TokenId, Vec<Rule>, foldhash::fast::FixedState>,
     by_scope: HashMap<String, Vec<Rule>, foldhash::fast::FixedState>,
+    operations: Operations,
     privileged: Vec<RoutePattern>,
 }
 
@@ -89,6 +92,7 @@ impl Policies {
                 .or_default()
                 .extend(rules);
         }
+        policies.operations = Operations::compile(&config.operations, problems);
         for (index, pattern) in config.privileged.iter().enumerate() {
             match RoutePattern::compile(pattern) {
                 Ok(pattern) => policies.privileged.push(pattern),
@@ -104,42 +108,75 @@ impl Policies {
             && self.by_credential.is_empty()
             && self.by_token.is_empty()
             && self.by_scope.is_empty()
+            && self.operations.is_empty()
     }
 
-    /// Whether the call breaks a policy; `None` if it is allowed or nothing is said about it.
+    /// Whether the call breaks a policy; `None` if it is allowed or nothing is said about it. `granted` are the scopes that
+    /// count if the call names none.
     pub(crate) fn violation(
         &self,
         event: &AccessEvent<'_>,
         token: &TokenUse<'_>,
+        granted: &[String],
     ) -> Option<Violation> {
-        let (rules, basis) = self.rules_for(token)?;
-        let method = event.http.method.as_deref().unwrap_or("");
-        let path = event.http.path.as_deref().map(CalledPath::new);
-        let route = event.http.route.as_deref();
-        // A log that names only the template still has a path to compare.
-        let path = path.or_else(|| route.filter(|r| r.starts_with('/')).map(CalledPath::new));
-        if path.is_none() && route.is_none() {
+        if self.is_empty() {
             return None;
         }
-        let allowed = rules.into_iter().flatten().any(|rule| {
-            let method_allowed = rule.methods.is_empty()
-                || rule
-                    .methods
-                    .iter()
-                    .any(|allowed| allowed.eq_ignore_ascii_case(method));
-            method_allowed && rule.routes.iter().any(|r| r.matches(path.as_ref(), route))
-        });
-        (!allowed).then(|| Violation {
+        let named = self.rules_named(token);
+        let scopes = scopes_of(token, granted);
+        if named.is_none() && !scopes.is_empty() && !self.operations.is_empty() {
+            match self.operations.allow(event, &scopes) {
+                Some(true) => return None,
+                Some(false) => return Some(self.violated(event, Basis::Scopes)),
+                None => {}
+            }
+        }
+        let (rules, basis) = match named {
+            Some(rules) => (rules, Basis::Policy),
+            None => (self.rules_of(&scopes)?, Basis::Scopes),
+        };
+        if event.http.path.is_none() && event.http.route.is_none() {
+            return None;
+        }
+        let allowed = rules.into_iter().flatten().any(|rule| rule.allows(event));
+        (!allowed).then(|| self.violated(event, basis))
+    }
+
+    /// Which of `scopes` the call may have needed; `None` if nothing is known of what it needs.
+    pub(crate) fn needed<'s>(
+        &'s self,
+        event: &AccessEvent<'_>,
+        scopes: &[&'s str],
+    ) -> Option<Vec<&'s str>> {
+        if let Some(needed) = self.operations.needed(event, scopes) {
+            return Some(needed);
+        }
+        let covers = |scope: &&&str| {
+            let rules = self.by_scope.get(**scope);
+            rules.is_some_and(|rules| rules.iter().any(|rule| rule.allows(event)))
+        };
+        let covering: Vec<&str> = scopes.iter().filter(covers).copied().collect();
+        (!covering.is_empty()).then_some(covering)
+    }
+
+    /// Whether it is known what a scope is for.
+    pub(crate) fn knows_scope(&self, scope: &str) -> bool {
+        self.by_scope.contains_key(scope) || self.operations.knows_scope(scope)
+    }
+
+    fn violated(&self, event: &AccessEvent<'_>, basis: Basis) -> Violation {
+        let (path, route) = called(event);
+        Violation {
             privileged: self
                 .privileged
                 .iter()
                 .any(|p| p.matches(path.as_ref(), route)),
             basis,
-        })
+        }
     }
 
-    /// The rules that decide about a token; `None` if there are none.
-    fn rules_for(&self, token: &TokenUse<'_>) -> Option<(Vec<&Vec<Rule>>, Basis)> {
+    /// The rules of policies that name the token or its consumer; `None` if there are none.
+    fn rules_named(&self, token: &TokenUse<'_>) -> Option<Vec<&Vec<Rule>>> {
         let mut rules = Vec::new();
         if !self.by_consumer.is_empty() {
             rules.extend(
@@ -156,14 +193,45 @@ impl Policies {
         if !self.by_token.is_empty() {
             rules.extend(self.by_token.get(&token.id));
         }
-        if !rules.is_empty() {
-            return Some((rules, Basis::Policy));
-        }
-        if !self.by_scope.is_empty() {
-            let scopes = token.scopes.iter();
-            rules.extend(scopes.filter_map(|scope| self.by_scope.get(scope.as_ref())));
-        }
-        (!rules.is_empty()).then_some((rules, Basis::Scopes))
+        (!rules.is_empty()).then_some(rules)
+    }
+
+    /// The rules of the scopes that the configuration knows; `None` if there are none.
+    fn rules_of(&self, scopes: &[&str]) -> Option<Vec<&Vec<Rule>>> {
+        let known = scopes.iter().filter_map(|scope| self.by_scope.get(*scope));
+        let rules: Vec<_> = known.collect();
+        (!rules.is_empty()).then_some(rules)
+    }
+}
+
+impl Rule {
+    fn allows(&self, event: &AccessEvent<'_>) -> bool {
+        let method = event.http.method.as_deref().unwrap_or("");
+        let (path, route) = called(event);
+        let method_allowed = self.methods.is_empty()
+            || self
+                .methods
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(method));
+        method_allowed && self.routes.iter().any(|r| r.matches(path.as_ref(), route))
+    }
+}
+
+/// What was called: the path and the gateway's route.
+fn called<'e>(event: &'e AccessEvent<'_>) -> (Option<CalledPath<'e>>, Option<&'e str>) {
+    let route = event.http.route.as_deref();
+    let path = event.http.path.as_deref();
+    // A log that names only the template still has a path to compare.
+    let path = path.or_else(|| route.filter(|route| route.starts_with('/')));
+    (path.map(CalledPath::new), route)
+}
+
+/// The scopes that the call names, else those that are `granted`.
+pub(crate) fn scopes_of<'s>(token: &'s TokenUse<'_>, granted: &'s [String]) -> Vec<&'s str> {
+    if token.scopes.is_empty() {
+        granted.iter().map(String::as_str).collect()
+    } else {
+        token.scopes.iter().map(AsRef::as_ref).collect()
     }
 }
 

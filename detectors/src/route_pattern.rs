@@ -94,12 +94,21 @@ impl<'a> CalledPath<'a> {
         Self { decoded, climbs }
     }
 
+    /// How many segments it has that count.
+    pub(crate) fn segment_count(&self) -> usize {
+        self.segments().count()
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &str> {
+        let meant = |segment: &&str| !segment.is_empty() && *segment != ".";
+        self.decoded.split('/').filter(meant)
+    }
+
     fn matches(&self, pattern: &[Segment], open: bool) -> bool {
         if self.climbs {
             return false;
         }
-        let meant = |segment: &&str| !segment.is_empty() && *segment != ".";
-        let mut called = self.decoded.split('/').filter(meant);
+        let mut called = self.segments();
         for segment in pattern {
             let Some(got) = called.next() else {
                 return false;

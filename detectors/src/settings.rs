@@ -1,10 +1,13 @@
 //! The configuration once it is known to be valid, with everything computed that depends on it alone.
 
+use std::sync::Arc;
+
 use tokenwatch_model::Detector;
 
 use crate::config::{
-    DetectorMode, DetectorsConfig, DormantReactivationConfig, EndpointEnumerationConfig,
-    FailureBurstConfig, FleetFailureConfig, NewEndpointConfig, PrivilegeUseConfig,
+    DetectorMode, DetectorsConfig, DormantReactivationConfig, EndConfig, EndpointEnumerationConfig,
+    FailureBurstConfig, FleetFailureConfig, LongLivedTokenConfig, NewEndpointConfig,
+    PrivilegeUseConfig, QuotaApproachConfig, RotationOverdueConfig,
 };
 use crate::detect::concurrent_use::ConcurrentUseConfig;
 use crate::detect::impossible_travel::ImpossibleTravelConfig;
@@ -13,6 +16,7 @@ use crate::detect::new_geography::NewGeographyConfig;
 use crate::detect::token_sharing::TokenSharingConfig;
 use crate::habit::ScaleSpec;
 use crate::policy::Policies;
+use crate::registry::Registry;
 use crate::route_pattern::RoutePattern;
 use crate::rules::{Matched, Rules};
 use crate::sources::{CredentialStuffingConfig, TokenGuessingConfig};
@@ -51,6 +55,13 @@ pub struct DetectorSettings {
     pub(crate) stuffing: CredentialStuffingConfig,
     pub(crate) guessing: TokenGuessingConfig,
     pub(crate) policies: Policies,
+    pub(crate) expired: EndConfig,
+    pub(crate) revoked: EndConfig,
+    pub(crate) long_lived: LongLivedTokenConfig,
+    pub(crate) rotation: RotationOverdueConfig,
+    pub(crate) quota: QuotaApproachConfig,
+    /// What is known of single tokens; not part of the configuration.
+    pub(crate) registry: Arc<Registry>,
     modes: [DetectorMode; Detector::ALL.len()],
     pub(crate) rules: Rules,
 }
@@ -64,6 +75,13 @@ impl Default for DetectorSettings {
 }
 
 impl DetectorSettings {
+    /// The same settings, with what is known of single tokens.
+    #[must_use]
+    pub fn with_registry(mut self, registry: Arc<Registry>) -> Self {
+        self.registry = registry;
+        self
+    }
+
     /// KiB in ten minutes and in a day below which data does not matter.
     pub(crate) fn volume_floors(&self) -> [u32; 2] {
         [self.volume_scales[0].floor, self.volume_scales[1].floor]
@@ -139,6 +157,12 @@ pub(crate) fn from_valid(
         stuffing: config.credential_stuffing.clone(),
         guessing: config.token_guessing.clone(),
         policies,
+        expired: config.expired_token_use.clone(),
+        revoked: config.revoked_token_use.clone(),
+        long_lived: config.long_lived_token.clone(),
+        rotation: config.rotation_overdue.clone(),
+        quota: config.quota_approach.clone(),
+        registry: Arc::default(),
         modes: Detector::ALL.map(|detector| mode_of(config, detector)),
         rules,
     }
@@ -166,5 +190,12 @@ fn mode_of(config: &DetectorsConfig, detector: Detector) -> DetectorMode {
         Detector::DormantReactivation => config.dormant_reactivation.mode,
         Detector::TokenInUrl => config.token_in_url.mode,
         Detector::InsecureTransport => config.insecure_transport.mode,
+        Detector::IpNotAllowed => config.ip_not_allowed.mode,
+        Detector::GeofenceViolation => config.geofence_violation.mode,
+        Detector::ExpiredTokenUse => config.expired_token_use.mode,
+        Detector::RevokedTokenUse => config.revoked_token_use.mode,
+        Detector::LongLivedToken => config.long_lived_token.mode,
+        Detector::RotationOverdue => config.rotation_overdue.mode,
+        Detector::QuotaApproach => config.quota_approach.mode,
     }
 }

@@ -66,6 +66,15 @@ pub(crate) fn elapsed(seconds: i64) -> String {
     }
 }
 
+/// A point in time, to the minute: `2026-11-22 06:40 UTC`.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    match (text.get(..10), text.get(11..16)) {
+        (Some(date), Some(time)) => format!("{date} {time} UTC"),
+        _ => text,
+    }
+}
+
 /// A window's length: `10 s`, `10 min`, `1 h`, `1 day`.
 pub(crate) fn span(seconds: i64) -> String {
     match seconds {
@@ -103,7 +112,7 @@ pub(crate) fn token(id: TokenId, credential_id: Option<&str>, consumer: Option<&
 }
 
 /// The beginning of an id that is too long for a sentence; the finding has all of it.
-fn abbreviated(id: &str) -> String {
+pub(crate) fn abbreviated(id: &str) -> String {
     const WHOLE_CHARS: usize = 16;
     const SHOWN_CHARS: usize = 12;
     if id.chars().count() <= WHOLE_CHARS {

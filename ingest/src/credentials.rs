@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use smallvec::SmallVec;
-use tokenwatch_model::{Text, TokenKind};
+use tokenwatch_model::{Text, Timestamp, TokenKind};
 
 use crate::names::CredentialNames;
 use crate::scrub::shapes;
@@ -45,6 +45,10 @@ pub(crate) struct Grant<'a> {
     pub(crate) instance: Option<Text<'a>>,
     /// `scope` or `scp`, as written.
     pub(crate) scopes: Option<Text<'a>>,
+    /// `iat`.
+    pub(crate) issued_at: Option<Timestamp>,
+    /// `exp`.
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// Where a secret stood; the first of these in a call is its identity.

@@ -72,6 +72,8 @@ pub(crate) fn identify<'a>(
         consumer: consumer.or(grant.client),
         scopes: grant.scopes.map(scopes_of).unwrap_or_default(),
         fingerprint: alias,
+        issued_at: grant.issued_at,
+        expires_at: grant.expires_at,
     })
 }
 

@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::MapAccess;
-use tokenwatch_model::Text;
+use tokenwatch_model::{Text, Timestamp};
 
 use crate::credentials::Grant;
 use crate::json::{self, Fields, Object};
@@ -68,6 +68,8 @@ impl<'a> Grant<'a> {
             }
             "jti" => self.instance = Some(value),
             "scope" | "scp" | "scopes" => self.scopes = Some(value),
+            "iat" => self.issued_at = moment(&value),
+            "exp" => self.expires_at = moment(&value),
             _ => {}
         }
     }
@@ -76,8 +78,30 @@ impl<'a> Grant<'a> {
 fn is_known(claim: &str) -> bool {
     matches!(
         claim,
-        "iss" | "sub" | "client_id" | "azp" | "cid" | "appid" | "jti" | "scope" | "scp" | "scopes"
+        "iss"
+            | "sub"
+            | "client_id"
+            | "azp"
+            | "cid"
+            | "appid"
+            | "jti"
+            | "scope"
+            | "scp"
+            | "scopes"
+            | "iat"
+            | "exp"
     )
+}
+
+/// A `NumericDate` of RFC 7519: seconds since 1970, perhaps with a fraction. Anything else says nothing, and so do times
+/// that no token has.
+fn moment(text: &str) -> Option<Timestamp> {
+    /// 2001-09-09 to 2286-11-20: ten digits.
+    const CREDIBLE: std::ops::Range<f64> = 1e9..1e10;
+    let seconds: f64 = text.trim().parse().ok()?;
+    CREDIBLE
+        .contains(&seconds)
+        .then(|| Timestamp::from_micros((seconds * 1e6) as i64))
 }
 
 impl Grant<'_> {
@@ -90,6 +114,8 @@ impl Grant<'_> {
             client: own(self.client),
             instance: own(self.instance),
             scopes: own(self.scopes),
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
         }
     }
 }
@@ -113,6 +139,31 @@ mod tests {
         assert_eq!(claims.client.as_deref(), Some("app"));
         assert_eq!(claims.scopes.as_deref(), Some("a, b"));
         assert_eq!(claims.instance.as_deref(), Some("j"));
+    }
+
+    #[test]
+    fn the_span_of_a_token_is_read_as_its_numeric_dates() {
+        let span = |text: &str| {
+            let claims = claims(&token(text)).unwrap();
+            (
+                claims.issued_at.map(Timestamp::as_micros),
+                claims.expires_at.map(Timestamp::as_micros),
+            )
+        };
+        for (text, want) in [
+            (
+                r#"{"sub":"s","iat":1795329600,"exp":1795333200.5}"#,
+                (Some(1_795_329_600_000_000), Some(1_795_333_200_500_000)),
+            ),
+            (
+                r#"{"sub":"s","exp":"1795333200"}"#,
+                (None, Some(1_795_333_200_000_000)),
+            ),
+            (r#"{"sub":"s","iat":17,"exp":"tomorrow"}"#, (None, None)),
+            (r#"{"sub":"s","exp":1795333200000}"#, (None, None)),
+        ] {
+            assert_eq!(span(text), want, "{text}");
+        }
     }
 
     #[test]

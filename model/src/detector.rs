@@ -49,6 +49,20 @@ pub enum Detector {
     TokenInUrl,
     /// So many tokens that fail, or surge, together that no single one is to blame.
     FleetFailure,
+    /// A call from a network that the token may not be used from.
+    IpNotAllowed,
+    /// A call from a country that the token may not be used from.
+    GeofenceViolation,
+    /// A token that is let in after its end.
+    ExpiredTokenUse,
+    /// A token that is let in after it was revoked.
+    RevokedTokenUse,
+    /// A token that lives longer than any should.
+    LongLivedToken,
+    /// A token that should have been replaced by now.
+    RotationOverdue,
+    /// A token that will have used up its quota before it is renewed.
+    QuotaApproach,
 }
 
 /// A family of evidence: within one, only the strongest counts; across families, evidence adds up.
@@ -107,7 +121,7 @@ impl Family {
 
 impl Detector {
     /// Every detector, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 27] = [
         Self::RateSpike,
         Self::DataVolumeSpike,
         Self::FailureBurst,
@@ -128,6 +142,13 @@ impl Detector {
         Self::InsecureTransport,
         Self::TokenInUrl,
         Self::FleetFailure,
+        Self::IpNotAllowed,
+        Self::GeofenceViolation,
+        Self::ExpiredTokenUse,
+        Self::RevokedTokenUse,
+        Self::LongLivedToken,
+        Self::RotationOverdue,
+        Self::QuotaApproach,
     ];
 
     /// The contract name.
@@ -153,28 +174,54 @@ impl Detector {
             Self::InsecureTransport => "insecure_transport",
             Self::TokenInUrl => "token_in_url",
             Self::FleetFailure => "fleet_failure",
+            Self::IpNotAllowed => "ip_not_allowed",
+            Self::GeofenceViolation => "geofence_violation",
+            Self::ExpiredTokenUse => "expired_token_use",
+            Self::RevokedTokenUse => "revoked_token_use",
+            Self::LongLivedToken => "long_lived_token",
+            Self::RotationOverdue => "rotation_overdue",
+            Self::QuotaApproach => "quota_approach",
         }
     }
 
     /// The family of its evidence.
     pub const fn family(self) -> Family {
         match self {
-            Self::RateSpike | Self::DataVolumeSpike | Self::SlowDrift => Family::Volume,
+            Self::RateSpike | Self::DataVolumeSpike | Self::SlowDrift | Self::QuotaApproach => {
+                Family::Volume
+            }
             Self::FailureBurst => Family::Abuse,
             Self::NewGeography
             | Self::ImpossibleTravel
             | Self::ConcurrentUse
-            | Self::TokenSharing => Family::Location,
+            | Self::TokenSharing
+            | Self::IpNotAllowed
+            | Self::GeofenceViolation => Family::Location,
             Self::NewClient => Family::Client,
             Self::OutOfScope
             | Self::NewEndpoint
             | Self::PrivilegeUse
             | Self::EndpointEnumeration => Family::Scope,
-            Self::OffHoursUse | Self::DormantReactivation => Family::Tempo,
+            Self::OffHoursUse
+            | Self::DormantReactivation
+            | Self::ExpiredTokenUse
+            | Self::RevokedTokenUse => Family::Tempo,
             Self::CredentialStuffing | Self::TokenGuessing => Family::Source,
-            Self::InsecureTransport | Self::TokenInUrl => Family::Hygiene,
+            Self::InsecureTransport
+            | Self::TokenInUrl
+            | Self::LongLivedToken
+            | Self::RotationOverdue => Family::Hygiene,
             Self::FleetFailure => Family::Fleet,
         }
+    }
+
+    /// Whether it tells a fact that somebody should see to, and nothing about who uses the token: it weighs nothing, and
+    /// what else speaks against the token never makes it graver.
+    pub const fn is_advice(self) -> bool {
+        matches!(
+            self,
+            Self::LongLivedToken | Self::RotationOverdue | Self::QuotaApproach
+        )
     }
 
     /// What it sees, as part of a sentence: `with calls from a new place`.
@@ -200,6 +247,13 @@ impl Detector {
             Self::InsecureTransport => "calls without TLS",
             Self::TokenInUrl => "the token in URLs",
             Self::FleetFailure => "a failure of the fleet",
+            Self::IpNotAllowed => "use from a network that is not allowed",
+            Self::GeofenceViolation => "use from a country that is not allowed",
+            Self::ExpiredTokenUse => "use after its end",
+            Self::RevokedTokenUse => "use after its revocation",
+            Self::LongLivedToken => "a very long life",
+            Self::RotationOverdue => "an overdue rotation",
+            Self::QuotaApproach => "a quota that runs out",
         }
     }
 
@@ -216,7 +270,11 @@ impl Detector {
             | Self::OutOfScope
             | Self::NewEndpoint
             | Self::OffHoursUse
-            | Self::DormantReactivation => &["T1550.001", "T1078.004"],
+            | Self::DormantReactivation
+            | Self::IpNotAllowed
+            | Self::GeofenceViolation
+            | Self::ExpiredTokenUse
+            | Self::RevokedTokenUse => &["T1550.001", "T1078.004"],
             Self::PrivilegeUse => &["T1078.004", "T1098.001"],
             Self::FailureBurst => &["T1110", "T1595.003"],
             Self::EndpointEnumeration => &["T1087.004", "T1580"],
@@ -224,7 +282,10 @@ impl Detector {
             Self::TokenGuessing => &["T1110.001"],
             Self::InsecureTransport => &["T1040"],
             Self::TokenInUrl => &["T1552"],
-            Self::FleetFailure => &[],
+            Self::FleetFailure
+            | Self::LongLivedToken
+            | Self::RotationOverdue
+            | Self::QuotaApproach => &[],
         }
     }
 
@@ -241,11 +302,18 @@ impl Detector {
             | Self::OffHoursUse
             | Self::DormantReactivation
             | Self::CredentialStuffing
-            | Self::TokenGuessing => &["API2:2023"],
+            | Self::TokenGuessing
+            | Self::IpNotAllowed
+            | Self::GeofenceViolation
+            | Self::ExpiredTokenUse
+            | Self::RevokedTokenUse
+            | Self::LongLivedToken
+            | Self::RotationOverdue => &["API2:2023"],
             Self::FailureBurst => &["API2:2023", "API1:2023"],
             Self::OutOfScope | Self::PrivilegeUse | Self::NewEndpoint => &["API5:2023"],
             Self::EndpointEnumeration => &["API1:2023", "API9:2023"],
             Self::InsecureTransport | Self::TokenInUrl => &["API8:2023"],
+            Self::QuotaApproach => &["API4:2023"],
             Self::FleetFailure => &[],
         }
     }

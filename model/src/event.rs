@@ -70,6 +70,12 @@ pub struct TokenUse<'a> {
     /// The raw token's fingerprint where identity is the gateway's name: an alias of `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<TokenId>,
+    /// When it was issued, where it says so itself (`iat`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Timestamp>,
+    /// When it ends, where it says so itself (`exp`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What sort of credential a token is.

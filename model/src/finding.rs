@@ -139,6 +139,12 @@ pub struct FindingToken {
     /// Whose it is, from the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// The owner's team, from the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// `production`, `staging`, …, from the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
 }
 
 /// The figures behind a signal or finding; what does not apply is absent.

@@ -19,6 +19,7 @@ mod origin;
 mod outcome;
 mod owned;
 mod profile;
+mod registration;
 mod secret;
 mod severity;
 mod timestamp;
@@ -40,6 +41,9 @@ pub use ledger::{
 pub use origin::{Origin, Position, StreamId};
 pub use outcome::Outcome;
 pub use profile::{ProfilePeak, ProfilePlace, TokenProfile};
+pub use registration::{
+    Quota, QuotaPeriod, Registration, RegistrationError, RegistryKey, RegistryOrigin, TokenClass,
+};
 pub use secret::SecretSource;
 pub use severity::Severity;
 pub use timestamp::{Timestamp, TimestampError};

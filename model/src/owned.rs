@@ -64,6 +64,8 @@ impl TokenUse<'_> {
                 .map(|scope| Cow::Owned(scope.into_owned()))
                 .collect(),
             fingerprint: self.fingerprint,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
         }
     }
 }

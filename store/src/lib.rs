@@ -14,6 +14,7 @@ mod ledger;
 mod metrics;
 mod migrations;
 pub mod queries;
+mod registrations;
 mod replay;
 mod retention;
 mod rollup;
@@ -32,6 +33,7 @@ pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use history::History;
 pub use metrics::StoreMetrics;
+pub use registrations::{KnownRegistration, RegistrationVersion};
 pub use replay::StoredSet;
 pub use rows::{
     AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow,

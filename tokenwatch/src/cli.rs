@@ -213,6 +213,27 @@ pub(crate) enum TokenCommand {
         #[arg(long, value_name = "FILE", env = "TOKENWATCH_CONFIG", value_hint = ValueHint::FilePath)]
         config: Option<PathBuf>,
     },
+    /// Tell which of their scopes tokens use, by their stored calls, and which could be taken from them
+    Scopes(ScopesArgs),
+}
+
+/// `tokenwatch token scopes`.
+#[derive(Debug, Args)]
+pub(crate) struct ScopesArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Only this token: `tok_…`, or what the gateway calls the credential
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Calls from this time on (RFC 3339: 2026-11-22T06:40:00Z)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Timestamp,
+    /// And before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Timestamp,
+    /// Write one JSON object a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `tokenwatch user …`.

@@ -8,6 +8,7 @@ mod explain;
 mod input;
 mod migrate;
 mod replay;
+mod scopes;
 mod simulate;
 mod stored;
 mod token;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => quietly(simulate::run(&args))?,
         Command::CheckConfig { file } => return Ok(check_config::run(&file)),
         Command::Token(TokenCommand::Id { config }) => token::print_id(config.as_deref())?,
+        Command::Token(TokenCommand::Scopes(args)) => quietly(block_on(scopes::run(args)))?,
         Command::User(UserCommand::Add { config, name }) => {
             block_on(user::add(config.config, name))?;
         }

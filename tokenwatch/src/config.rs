@@ -3,7 +3,7 @@
 //! Each crate owns the shape and the validation of its part; this module joins them and finds the lines.
 
 mod geo;
-mod locate;
+pub(crate) mod locate;
 
 use std::fmt;
 use std::path::Path;
@@ -19,6 +19,8 @@ use tokenwatch_model::{Problem, Problems, SecretSource};
 use tokenwatch_store::{StoreConfig, StoreSettings};
 
 use crate::logging::LogConfig;
+use crate::openapi;
+use crate::registry::{RegistryConfig, RegistrySettings};
 
 /// The whole file, as it is written.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) dashboards: DashboardsConfig,
     /// How the parts are joined.
     pub(crate) pipeline: PipelineConfig,
+    /// What is known of tokens from elsewhere.
+    pub(crate) registry: RegistryConfig,
 }
 
 /// `[pipeline]`: how the parts are joined.
@@ -62,6 +66,7 @@ pub(crate) struct Settings {
     pub(crate) alerting: AlertingSettings,
     pub(crate) dashboards: DashboardsSettings,
     pub(crate) pipeline: PipelineConfig,
+    pub(crate) registry: RegistrySettings,
 }
 
 /// Everything wrong with a configuration file.
@@ -96,15 +101,19 @@ impl Config {
             .dashboards
             .validate("dashboards", secrets)
             .map_err(&mut part);
+        let registry = self
+            .registry
+            .validate("registry", secrets)
+            .map_err(&mut part);
         if self.pipeline.checkpoint_interval.is_zero() {
             problems.add(
                 "pipeline.checkpoint_interval",
                 "must be longer than nothing",
             );
         }
-        match (ingest, detectors, store, alerting, dashboards) {
-            (Ok(ingest), Ok(detectors), Ok(store), Ok(alerting), Ok(dashboards)) => problems
-                .into_result(|| Settings {
+        match (ingest, detectors, store, alerting, dashboards, registry) {
+            (Ok(ingest), Ok(detectors), Ok(store), Ok(alerting), Ok(dashboards), Ok(registry)) => {
+                problems.into_result(|| Settings {
                     log: self.log.clone(),
                     ingest,
                     detectors,
@@ -112,7 +121,9 @@ impl Config {
                     alerting,
                     dashboards,
                     pipeline: self.pipeline.clone(),
-                }),
+                    registry,
+                })
+            }
             _ => Err(problems.into_result(|| ()).expect_err("a part has failed")),
         }
     }
@@ -129,9 +140,16 @@ pub(crate) fn load(path: &Path, secrets: &dyn SecretSource) -> anyhow::Result<Se
 pub(crate) fn detectors(path: &Path) -> anyhow::Result<DetectorsConfig> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let config = read(&text).map_err(|problem| ConfigError {
+    let mut config = read(&text).map_err(|problem| ConfigError {
         file: path.display().to_string(),
         problems: vec![problem],
+    })?;
+    openapi::take_in(&mut config.detectors).map_err(|problems| ConfigError {
+        file: path.display().to_string(),
+        problems: problems
+            .into_iter()
+            .map(|problem| (None, problem))
+            .collect(),
     })?;
     Ok(config.detectors)
 }
@@ -146,8 +164,17 @@ pub(crate) fn parse(
         file: file.to_owned(),
         problems,
     };
-    let config = read(text).map_err(|problem| error(vec![problem]))?;
-    let settings = config.validate(secrets).map_err(|problems| {
+    let mut config = read(text).map_err(|problem| error(vec![problem]))?;
+    let documents = openapi::take_in(&mut config.detectors);
+    let settings = match (documents, config.validate(secrets)) {
+        (Ok(()), settings) => settings,
+        (Err(problems), Ok(_)) => Err(problems),
+        (Err(mut problems), Err(more)) => {
+            problems.extend(more);
+            Err(problems)
+        }
+    };
+    let settings = settings.map_err(|problems| {
         let lines = locate::Lines::of(text);
         error(
             problems

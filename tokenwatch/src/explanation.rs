@@ -195,6 +195,8 @@ async fn replay(
             credential_id: name(names.and_then(|names| names.credential_id.as_ref())),
             consumer: name(names.and_then(|names| names.consumer.as_ref())),
             owner: None,
+            team: None,
+            environment: None,
         },
         explanation: engine.explain(token, newest.as_ref()),
     })

@@ -12,14 +12,15 @@ mod positions;
 mod progress;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokenwatch_alerting::Dispatcher;
-use tokenwatch_detectors::{Detections, Engine, TokenDelta};
+use tokenwatch_detectors::{Detections, Engine, Registry, TokenDelta};
 use tokenwatch_ingest::DeadLetters;
 use tokenwatch_model::{AccessEvent, Clock, Position, StreamId, Timestamp};
 use tokenwatch_store::{Checkpoint, Store, StoreError, StoredSet, TokenRow};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,7 @@ pub(crate) use metrics::{LatencyCollector, PipelineMetrics};
 pub(crate) use positions::Positions;
 pub(crate) use progress::{Progress, ProgressHandle};
 
+use crate::registry::{self, Applied, Keeper, RegistryMetrics};
 use crate::sources::CommitHandles;
 
 /// The loop and everything that it moves.
@@ -43,6 +45,12 @@ pub(crate) struct Pipeline {
     pub(crate) stored: StoredSet,
     pub(crate) next_checkpoint: u64,
     pub(crate) checkpoint_interval: Duration,
+    /// What is known of tokens from elsewhere, and who hears of it.
+    pub(crate) keeper: Keeper,
+    pub(crate) known: watch::Sender<Arc<Registry>>,
+    pub(crate) registry_metrics: RegistryMetrics,
+    /// The newest event that was judged.
+    pub(crate) judged_until: Option<Timestamp>,
 }
 
 /// How often silence is noticed, and how old an event may still arrive after it without coming late.
@@ -54,6 +62,7 @@ impl Pipeline {
     pub(crate) async fn run(
         mut self,
         mut events: mpsc::Receiver<DecodedEvent>,
+        mut changes: mpsc::Receiver<registry::Request>,
         cancel: CancellationToken,
     ) -> Result<(), StoreError> {
         let mut due = tokio::time::interval_at(
@@ -75,6 +84,7 @@ impl Pipeline {
                 _ = silence.tick() => {
                     dirty |= self.pass_time().await?;
                 }
+                Some(request) = changes.recv() => self.register(request).await?,
                 event = events.recv() => match event {
                     Some(DecodedEvent::Batch(batch)) => {
                         silence.reset();
@@ -130,6 +140,7 @@ impl Pipeline {
         let (batch, decoded) = (batch.batch(), batch.decoded());
         let mut detections = Detections::default();
         tokio::task::block_in_place(|| self.engine.process(&decoded.events, &mut detections));
+        self.judged_until = self.judged_until.max(newest(&decoded.events));
         let decided_at = self.clock.now();
         let fresh = self.fresh(&decoded.events);
         let (events, findings) = tokio::join!(
@@ -150,6 +161,37 @@ impl Pipeline {
         let stored_at = self.clock.now();
         self.progress
             .batch(batch, decoded, &detections, decided_at, stored_at);
+        Ok(())
+    }
+
+    /// Takes a change of the registry over: it counts for events after those that were judged, and is stored before it does.
+    async fn register(&mut self, request: registry::Request) -> Result<(), StoreError> {
+        let registry::Request { change, reply } = request;
+        let since = self.keeper.stamp(self.clock.now(), self.judged_until);
+        let origin = change.origin();
+        let versions = match self.keeper.decide(change, since) {
+            Ok(versions) => versions,
+            Err(refusal) => {
+                // Who asked may have gone.
+                reply.send(Err(refusal)).ok();
+                return Ok(());
+            }
+        };
+        let changed = versions.len();
+        if changed > 0 {
+            self.store.insert_registrations(&versions).await?;
+            tokio::task::block_in_place(|| self.keeper.apply(versions));
+            self.engine.set_registry(self.keeper.registry());
+            self.known.send_replace(self.keeper.registry());
+        }
+        let entries = self.keeper.count(origin);
+        self.registry_metrics.holds(origin, entries);
+        let applied = Applied {
+            since,
+            changed,
+            entries,
+        };
+        reply.send(Ok(applied)).ok();
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Joins the parts as ARCHITECTURE.md draws them, and takes them apart in the order of the data.
 
+mod registry;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -12,9 +13,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokenwatch_alerting::{AlertingEvent, AlertingMetrics, Dispatcher};
 use tokenwatch_dashboards::{
     Component, ComponentState, DashboardParts, DashboardState, DashboardsMetrics, Explainer,
-    LiveEvent, PipelineStatus,
+    LiveEvent, PipelineStatus, Registrar,
 };
-use tokenwatch_detectors::{DetectorSettings, Engine};
+use tokenwatch_detectors::{DetectorSettings, Engine, Registry as KnownTokens};
 use tokenwatch_ingest::{DeadLetters, Decoder, Geo, IngestMetrics, TokenKey};
 use tokenwatch_model::{Clock, Timestamp};
 use tokenwatch_store::{Store, StoreError, StoreMetrics, StoredSet};
@@ -29,11 +30,13 @@ use crate::explanation;
 use crate::pipeline::{
     LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle, decode_all,
 };
+use crate::registry::RegistryMetrics;
 use crate::secrets::SystemSecrets;
 use crate::sources::Sources;
 use crate::status::{self, StatusReporter};
 use crate::{clock, logging};
 
+use registry::RegistryParts;
 pub(crate) use shutdown::{Stops, signal};
 
 /// Batches between the sources and the decoder: enough that reading and decoding overlap, few enough to bound memory.
@@ -67,6 +70,8 @@ struct Wiring {
     store: Store,
     live: broadcast::Sender<LiveEvent>,
     progress: ProgressHandle,
+    /// What is known of tokens, for those who look at them beside the pipeline.
+    known: watch::Sender<Arc<KnownTokens>>,
 }
 
 /// Metrics of every part, and where `/metrics` finds them.
@@ -77,6 +82,7 @@ struct Metrics {
     alerting: AlertingMetrics,
     dashboards: DashboardsMetrics,
     pipeline: PipelineMetrics,
+    registry: RegistryMetrics,
 }
 
 /// `tokenwatch run`: the service, until a signal ends it.
@@ -118,17 +124,21 @@ impl Service {
         let first_admin = tokenwatch_dashboards::ensure_first_admin(&store, &wiring.clock).await?;
         let dispatcher = wiring.dispatcher()?;
         let sources = wiring.sources()?;
-        let pipeline = wiring.pipeline(dispatcher.clone(), &sources).await?;
+        let mut registry = wiring.registry()?;
+        let pipeline = wiring
+            .pipeline(dispatcher.clone(), &sources, &mut registry)
+            .await?;
         let decoder = wiring.decoder()?;
         let geo = geo_component(decoder.geo());
-        let app = wiring.console(dispatcher, &sources, geo)?;
+        let app = wiring.console(dispatcher, &sources, geo, registry.registrar())?;
+        let changes = registry.start(&wiring);
         let stops = wiring.stops;
 
         let (batches, received) = mpsc::channel(BATCHES_WAITING_LIMIT);
         let (judge_tx, judge_rx) = mpsc::channel(DECODED_WAITING_LIMIT);
         let pipeline = stops
             .tasks
-            .spawn(pipeline.run(judge_rx, stops.pipeline.clone()));
+            .spawn(pipeline.run(judge_rx, changes, stops.pipeline.clone()));
         stops
             .tasks
             .spawn(decode_all(Arc::new(decoder), received, judge_tx));
@@ -181,6 +191,7 @@ impl Wiring {
             store,
             live,
             progress,
+            known: watch::Sender::default(),
         })
     }
 
@@ -222,10 +233,13 @@ impl Wiring {
         &self,
         dispatcher: Dispatcher,
         sources: &Sources,
+        registry: &mut RegistryParts,
     ) -> anyhow::Result<Pipeline> {
         let ingest = &self.settings.ingest;
         let letters = self.metrics.ingest.sources.dead_letters.clone();
-        let restored = restore(&self.store, self.settings.detectors.clone()).await?;
+        let mut restored = restore(&self.store, self.settings.detectors.clone()).await?;
+        let keeper = self.keeper(registry, &restored).await?;
+        restored.engine.set_registry(keeper.registry());
         Ok(Pipeline {
             engine: restored.engine,
             store: self.store.clone(),
@@ -238,6 +252,10 @@ impl Wiring {
             positions: Positions::restore(restored.positions),
             next_checkpoint: restored.next_checkpoint,
             checkpoint_interval: self.settings.pipeline.checkpoint_interval,
+            keeper,
+            known: self.known.clone(),
+            registry_metrics: self.metrics.registry.clone(),
+            judged_until: None,
         })
     }
 
@@ -247,6 +265,7 @@ impl Wiring {
         dispatcher: Dispatcher,
         sources: &Sources,
         geo: Component,
+        registrar: Registrar,
     ) -> anyhow::Result<Router> {
         let (status, pipeline) = watch::channel(PipelineStatus::default());
         let (readiness, readiness_seen) = watch::channel(status::starting());
@@ -276,6 +295,7 @@ impl Wiring {
             pipeline,
             live: self.live.clone(),
             explainer: self.explainer(),
+            registrar,
             shutdown: self.stops.http.clone(),
         })?;
         Ok(tokenwatch_dashboards::router(console).merge(sources.push_router()))
@@ -286,9 +306,11 @@ impl Wiring {
     /// Runs a token's stored events through an engine of its own, beside the pipeline.
     fn explainer(&self) -> Explainer {
         let store = self.store.clone();
-        let detectors = Arc::new(self.settings.detectors.clone());
+        let (detectors, known) = (self.settings.detectors.clone(), self.known.subscribe());
         Explainer::new(move |token, at| {
-            let (store, detectors) = (store.clone(), Arc::clone(&detectors));
+            let registry = Arc::clone(&known.borrow());
+            let detectors = Arc::new(detectors.clone().with_registry(registry));
+            let store = store.clone();
             async move {
                 let account =
                     explanation::explain(&store, detectors, token, at, &mut |_, _| {}).await?;
@@ -306,6 +328,7 @@ impl Metrics {
         self.alerting.register(&mut registry);
         self.dashboards.register(&mut registry);
         self.pipeline.register(&mut registry);
+        self.registry.register(&mut registry);
         registry.register_collector(Box::new(LatencyCollector(progress.clone())));
         registry
     }
@@ -316,6 +339,13 @@ struct Restored {
     engine: Engine,
     positions: Vec<tokenwatch_model::Position>,
     next_checkpoint: u64,
+}
+
+impl Restored {
+    /// Whether nothing was judged before.
+    fn is_new(&self) -> bool {
+        self.next_checkpoint == 1
+    }
 }
 
 async fn restore(store: &Store, settings: DetectorSettings) -> anyhow::Result<Restored> {

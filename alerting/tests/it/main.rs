@@ -51,6 +51,8 @@ fn finding(number: u128, severity: Severity) -> Finding {
             credential_id: None,
             consumer: None,
             owner: None,
+            team: None,
+            environment: None,
         }),
         first_event_at: NOW - Duration::from_mins(1),
         last_event_at: NOW - Duration::from_secs(30),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokenwatch_model::{
     CountryCode, Finding, Incident, Outcome, Response, Timestamp, TokenId, TokenProfile,
 };
+use tokenwatch_store::KnownRegistration;
 use tokenwatch_store::queries::{
     EventFilter, EventScope, FindingFilter, FindingOrder, IncidentFilter, IncidentOrder, TimeRange,
     TokenOrder, TokenRow,
@@ -17,7 +18,7 @@ use tokenwatch_store::queries::{
 
 use super::findings::{Items, page_error};
 use super::input::{Asked, Id, given, limit, named, one, range, search};
-use super::series;
+use super::{registration, series};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
 
@@ -74,6 +75,7 @@ pub(super) struct ExplainInput {
 struct TokenPage {
     token: TokenRow,
     profile: Option<TokenProfile>,
+    registration: Option<KnownRegistration>,
     incidents: Vec<Incident>,
     findings: Vec<Finding>,
     responses: Vec<Response>,
@@ -130,11 +132,13 @@ pub(super) async fn show(
     };
     let profile = async { Ok(queries.profile(id).await?) };
     let responses = async { Ok(queries.responses_on_token(id).await?) };
-    let (findings, incidents, profile, responses) =
-        tokio::try_join!(findings, incidents, profile, responses)?;
+    let registration = registration::of_token(&state.store, id, Some(&token));
+    let (findings, incidents, profile, responses, registration) =
+        tokio::try_join!(findings, incidents, profile, responses, registration)?;
     Ok(Json(TokenPage {
         token,
         profile,
+        registration,
         incidents: incidents.items,
         findings: findings.items,
         responses,

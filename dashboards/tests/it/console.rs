@@ -15,11 +15,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokenwatch_dashboards::{
     DashboardParts, DashboardState, DashboardsConfig, DashboardsMetrics, Explainer, LiveEvent,
-    PipelineStatus, Readiness, ensure_first_admin, router,
+    PipelineStatus, Readiness, Registrar, RegistrarError, ensure_first_admin, router,
 };
-use tokenwatch_model::{Clock, SecretSource, Timestamp};
+use tokenwatch_model::{Clock, RegistryOrigin, SecretSource, Timestamp};
 use tokenwatch_store::testing::TestStore;
-use tokenwatch_store::{Store, StoreConfig, StoreMetrics};
+use tokenwatch_store::{RegistrationVersion, Store, StoreConfig, StoreMetrics};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -126,6 +126,7 @@ impl Console {
             explainer: Explainer::new(async |token, at: Timestamp| {
                 Ok(json!({"token": {"id": token}, "at": at}))
             }),
+            registrar: registrar(store.clone(), Arc::clone(&now)),
             shutdown: shutdown.clone(),
         })
         .unwrap();
@@ -218,6 +219,31 @@ impl Console {
             body: body.collect().await.unwrap().to_bytes(),
         }
     }
+}
+
+/// Writes what it is told, as of the console's time; the service lets its pipeline do so.
+fn registrar(store: Store, now: Arc<AtomicI64>) -> Registrar {
+    Registrar::new(move |key, entry, actor| {
+        let (store, now) = (store.clone(), Arc::clone(&now));
+        async move {
+            // Every change is later than the one before.
+            let since = Timestamp::from_secs(now.fetch_add(1, Ordering::Relaxed));
+            let known = store.registrations().await?;
+            let last = known.iter().rfind(|version| version.key == key);
+            if entry.is_none() && last.is_none_or(|version| version.entry.is_none()) {
+                return Err(RegistrarError::Unknown);
+            }
+            let version = RegistrationVersion {
+                key,
+                origin: RegistryOrigin::Api,
+                since,
+                actor,
+                entry: entry.map(|entry| *entry),
+            };
+            store.insert_registrations(&[version]).await?;
+            Ok(since)
+        }
+    })
 }
 
 impl Answer {

@@ -39,6 +39,8 @@ pub(crate) fn call(token: TokenId, offset: i64, ts: Timestamp) -> AccessEvent<'s
             consumer: text("acme"),
             scopes: vec![Cow::Borrowed("orders:read")],
             fingerprint: None,
+            issued_at: None,
+            expires_at: None,
         }),
         client: Client {
             ip: Some("203.0.113.7".parse().unwrap()),
@@ -94,6 +96,8 @@ pub(crate) fn finding(index: u8, severity: Severity, status: FindingStatus) -> F
             credential_id: Some("cred-1".to_owned()),
             consumer: Some("acme".to_owned()),
             owner: None,
+            team: None,
+            environment: None,
         }),
         first_event_at: at - Duration::from_secs(30),
         last_event_at: at,

@@ -91,7 +91,7 @@ function entity(response, [, section, id, part], query) {
   const parts = {
     'findings/': () => ({ ...answers.findingDetail(fleet, finding), incident: incidents.find(fleet, finding.incident_id) ?? null }),
     'findings/events': () => answers.events(fleet, token, query, 180),
-    'tokens/': () => ({ token: answers.tokenRow(fleet, token), profile: answers.profile(token), incidents: incidents.ofToken(fleet, token), findings: fleet.findings.filter((known) => known.token.id === id).slice(0, 50), responses: answers.responses(fleet, token) }),
+    'tokens/': () => ({ token: answers.tokenRow(fleet, token), profile: answers.profile(token), registration: answers.registration(token), incidents: incidents.ofToken(fleet, token), findings: fleet.findings.filter((known) => known.token.id === id).slice(0, 50), responses: answers.responses(fleet, token) }),
     'tokens/series': () => answers.series(fleet, token, from, to),
     'tokens/geography': () => ({ items: answers.places(fleet, token) }),
     'tokens/routes': () => ({ items: answers.routes(token) }),

@@ -19,6 +19,50 @@ pub struct OutOfScopeConfig {
     pub policies: Vec<PolicyConfig>,
     /// What OAuth scopes allow, for tokens without a policy of their own.
     pub scopes: Vec<ScopeConfig>,
+    /// OpenAPI documents; whoever reads the configuration adds their operations to `operations`.
+    pub openapi: Vec<OpenApiConfig>,
+    /// Which scopes single operations require, for tokens without a policy of their own.
+    pub operations: Vec<OperationConfig>,
+}
+
+/// `[[detectors.out_of_scope.openapi]]`: an OpenAPI 3 document.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenApiConfig {
+    /// The document, YAML or JSON.
+    pub file: String,
+    /// Where the API begins, instead of the paths of the document's servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_path: Option<String>,
+    /// Hosts that it is the document of; every one if empty.
+    pub hosts: Vec<String>,
+    /// What a list of scopes in the document means.
+    pub requires: RequiredScopes,
+}
+
+/// What a list of scopes in an OpenAPI document means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequiredScopes {
+    /// All of them are required, as OpenAPI has it.
+    #[default]
+    All,
+    /// One of them is enough, as many documents mean it.
+    Any,
+}
+
+/// `[[detectors.out_of_scope.operations]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperationConfig {
+    /// The HTTP method.
+    pub method: String,
+    /// Its path, such as `/v1/orders/{id}`.
+    pub path: String,
+    /// Hosts that it is on; every one if empty.
+    pub hosts: Vec<String>,
+    /// Sets of scopes, of which a token must have one whole; none are needed if empty.
+    pub requires: Vec<Vec<String>>,
 }
 
 /// `[[detectors.out_of_scope.policies]]`: several that name the same token add up.
@@ -113,6 +157,8 @@ impl Default for OutOfScopeConfig {
             privileged: privileged.map(str::to_owned).to_vec(),
             policies: Vec::new(),
             scopes: Vec::new(),
+            openapi: Vec::new(),
+            operations: Vec::new(),
         }
     }
 }

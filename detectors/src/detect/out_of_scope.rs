@@ -8,6 +8,7 @@ use tokenwatch_model::{AccessEvent, Detector, Evidence, Severity, TokenUse};
 
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::policy::Basis;
+use crate::registry::Registered;
 use crate::samples;
 use crate::settings::DetectorSettings;
 
@@ -19,9 +20,12 @@ const PRIVILEGED_DB: f64 = 35.0;
 pub(crate) fn observe(
     event: &AccessEvent<'_>,
     token: &TokenUse<'_>,
+    known: Option<&Registered<'_>>,
     settings: &DetectorSettings,
 ) -> Option<Hit> {
-    let violation = settings.policies.violation(event, token)?;
+    // Logs seldom name scopes; the registry may.
+    let granted = known.map_or(&[][..], |known| &known.entry.scopes);
+    let violation = settings.policies.violation(event, token, granted)?;
     let grade = if violation.privileged {
         ", a privileged route"
     } else {

@@ -12,6 +12,7 @@ use super::{Counts, Engine};
 use crate::case::Case;
 use crate::commons::Commons;
 use crate::event_clock::EventClock;
+use crate::quotas::QuotaUse;
 use crate::settings::DetectorSettings;
 use crate::sources::Sources;
 use crate::subject::SubjectKey;
@@ -72,6 +73,9 @@ struct EngineState {
     cases_evicted: u64,
 }
 
+/// What a token's bytes hold: its habits, the case against it, the use of its quota.
+type TokenState = (Token, Option<Case>, Option<QuotaUse>);
+
 impl Engine {
     /// What changed since the last call; a first call gives everything.
     pub fn checkpoint(&mut self) -> EngineDelta {
@@ -101,7 +105,11 @@ impl Engine {
             let token = self.tokens.at(slot);
             tokens.push(TokenDelta {
                 id: token.id(),
-                state: encode(&(token, self.cases.get(&SubjectKey::Token(token.id())))),
+                state: encode(&(
+                    token,
+                    self.cases.get(&SubjectKey::Token(token.id())),
+                    self.quotas.get(token.id()),
+                )),
                 profile: token.profile(&self.settings),
             });
         }
@@ -136,13 +144,16 @@ impl Engine {
             };
         }
         for (id, bytes) in tokens {
-            let (mut token, case): (Token, Option<Case>) =
-                decode(bytes.as_ref(), || id.to_string())?;
+            let state: TokenState = decode(bytes.as_ref(), || id.to_string())?;
+            let (mut token, case, quota) = state;
             token.set_id(id);
             if engine.tokens.is_full() {
                 engine.tokens.evict();
             }
             engine.tokens.insert(token);
+            if let Some(quota) = quota {
+                engine.quotas.restore(id, quota);
+            }
             if let Some(case) = case {
                 engine.cases.insert(SubjectKey::Token(id), case);
             }

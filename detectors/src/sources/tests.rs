@@ -45,6 +45,8 @@ fn event(call: Call) -> AccessEvent<'static> {
             consumer: None,
             scopes: Vec::new(),
             fingerprint: None,
+            issued_at: None,
+            expires_at: None,
         }),
         client: Client {
             ip: Some(IpAddr::V4(Ipv4Addr::from_bits(call.ip))),

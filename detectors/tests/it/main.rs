@@ -3,6 +3,7 @@
 mod determinism;
 mod fleet;
 mod mix;
+mod registry;
 mod roaming;
 mod scenarios;
 mod sources;

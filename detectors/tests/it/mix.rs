@@ -143,6 +143,8 @@ impl Mix {
                 consumer: Some(CONSUMERS[(home % 2_000) as usize].as_str().into()),
                 scopes: Vec::new(),
                 fingerprint: None,
+                issued_at: None,
+                expires_at: None,
             }),
             client: Client {
                 ip: Some([10, (network % NETWORKS) as u8, (home >> 8) as u8, 7].into()),

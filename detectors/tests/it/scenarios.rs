@@ -1,14 +1,15 @@
 //! Scenario folders: `tests/scenarios/<detector>/<case>/` with `events.ndjson` and the `findings.ndjson` that they must
-//! lead to, in their last versions. `config.toml` is what stands below `[detectors]`; `history.toml` describes a quiet
-//! past that is generated rather than written down. `TOKENWATCH_BLESS=1` writes the findings anew.
+//! lead to, in their last versions. `config.toml` is what stands below `[detectors]`; `registry.ndjson` is what is known of
+//! tokens, and since when; `history.toml` describes a quiet past that is generated rather than written down. `TOKENWATCH_BLESS=1` writes the findings anew.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
-use tokenwatch_detectors::{Detections, Engine};
-use tokenwatch_model::{AccessEvent, Detector, Timestamp};
+use tokenwatch_detectors::{Detections, Engine, Registry};
+use tokenwatch_model::{AccessEvent, Detector, Registration, Timestamp};
 
 use crate::support::{last_versions, settings};
 
@@ -28,6 +29,15 @@ struct History {
     /// By how much the calls of a day grow every day.
     #[serde(default)]
     growth_per_day: Option<f64>,
+}
+
+/// A line of the registry: an entry that counts from a time on, or from the beginning.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    #[serde(default)]
+    since: Timestamp,
+    entry: Registration,
 }
 
 /// Detectors that only ever give evidence: their scenarios are judged by signals.
@@ -105,6 +115,7 @@ fn detections_of(case: &Path) -> Detections {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
         .collect();
     let mut engine = Engine::new(settings(&config));
+    engine.set_registry(Arc::new(registry(case)));
     let mut out = Detections::default();
     if let Ok(history) = fs::read_to_string(case.join("history.toml")) {
         let history: History = toml::from_str(&history).expect("history.toml");
@@ -113,6 +124,17 @@ fn detections_of(case: &Path) -> Detections {
     engine.process(&events, &mut out);
     engine.finish(&mut out);
     out
+}
+
+fn registry(case: &Path) -> Registry {
+    let text = fs::read_to_string(case.join("registry.ndjson")).unwrap_or_default();
+    let mut registry = Registry::default();
+    for line in text.lines() {
+        let known: Known = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        let key = known.entry.check().expect("a valid entry");
+        registry.put(&key, known.since, Some(known.entry));
+    }
+    registry
 }
 
 fn findings_of(out: &Detections) -> String {

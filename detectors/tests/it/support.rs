@@ -62,6 +62,8 @@ impl Call {
                 consumer: self.named.then(|| self.consumer.into()),
                 scopes: Vec::new(),
                 fingerprint: None,
+                issued_at: None,
+                expires_at: None,
             }),
             client: Client {
                 ip: Some(self.ip.into()),

@@ -57,6 +57,8 @@ pub struct EventRow<'a> {
     pub partition: i32,
     pub offset: i64,
     pub record_index: u32,
+    pub token_issued_at: i64,
+    pub token_expires_at: i64,
 }
 
 impl<'a> EventRow<'a> {
@@ -104,6 +106,8 @@ impl<'a> EventRow<'a> {
             partition: event.origin.partition.unwrap_or(0),
             offset: event.origin.offset.unwrap_or(0),
             record_index: event.origin.index,
+            token_issued_at: micros(token.and_then(|token| token.issued_at)),
+            token_expires_at: micros(token.and_then(|token| token.expires_at)),
         }
     }
 
@@ -125,6 +129,8 @@ impl<'a> EventRow<'a> {
                     .filter_map(|scope| owned(scope))
                     .collect(),
                 fingerprint: self.fingerprint,
+                issued_at: moment(self.token_issued_at),
+                expires_at: moment(self.token_expires_at),
             }),
             client: Client {
                 ip: (!self.ip.is_unspecified()).then(|| self.ip.to_canonical()),
@@ -218,6 +224,15 @@ mod optional_token {
 
 fn text<'a>(value: Option<&'a Text<'_>>) -> &'a str {
     value.map_or("", AsRef::as_ref)
+}
+
+/// A time that may be unknown, which is 1970 then.
+fn micros(time: Option<Timestamp>) -> i64 {
+    time.map_or(0, Timestamp::as_micros)
+}
+
+fn moment(micros: i64) -> Option<Timestamp> {
+    (micros != 0).then(|| Timestamp::from_micros(micros))
 }
 
 fn owned(value: &str) -> Option<Text<'static>> {

@@ -27,6 +27,8 @@ pub(crate) fn event(offset: i64) -> AccessEvent<'static> {
             consumer: Some("acme".into()),
             scopes: vec!["orders:read".into()],
             fingerprint: Some(TokenId::from_bits(99)),
+            issued_at: None,
+            expires_at: None,
         }),
         client: Client {
             ip: Some("203.0.113.7".parse().unwrap()),
@@ -130,6 +132,8 @@ pub(crate) fn finding(revision: u32) -> Finding {
             credential_id: None,
             consumer: Some("acme".into()),
             owner: None,
+            team: None,
+            environment: None,
         }),
         first_event_at: Timestamp::from_secs(NOW_SECS - 60),
         last_event_at: Timestamp::from_secs(NOW_SECS),

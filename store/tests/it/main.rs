@@ -8,4 +8,5 @@ mod events;
 mod fixtures;
 mod history;
 mod incidents;
+mod registrations;
 mod tables;

@@ -112,7 +112,8 @@ async fn find(
         .await
         .context("stored events could not be counted")?;
     let span = history.span();
-    let mut engine = Engine::new(Arc::new(settings.detectors));
+    let registry = stored::registry(store, Some(&settings.registry)).await?;
+    let mut engine = Engine::new(Arc::new(settings.detectors.with_registry(registry)));
     let mut newest: HashMap<FindingId, Finding> = HashMap::new();
     let mut keep = |detections: Detections| {
         for finding in detections.findings {

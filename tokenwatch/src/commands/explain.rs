@@ -21,8 +21,9 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<()> {
     logging::init(&settings.log)?;
     let stops = Stops::default();
     let store = stored::open(&settings, &stops).await?;
-    let detectors = Arc::new(settings.detectors);
     let result = async {
+        let registry = stored::registry(&store, None).await?;
+        let detectors = Arc::new(settings.detectors.with_registry(registry));
         let token = find(&store, &args.token).await?;
         let bar = stored::progress(0);
         let account = explanation::explain(&store, detectors, token, args.at, &mut |read, of| {
@@ -41,7 +42,7 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<()> {
 }
 
 /// The token that `name` names: its id, or what the gateway calls the credential.
-async fn find(store: &Store, name: &str) -> anyhow::Result<TokenId> {
+pub(super) async fn find(store: &Store, name: &str) -> anyhow::Result<TokenId> {
     if let Ok(id) = name.parse() {
         return Ok(id);
     }

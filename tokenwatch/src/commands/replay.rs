@@ -18,6 +18,7 @@ use tokenwatch_detectors::{Detections, Engine};
 
 use super::input::{self, Input};
 use crate::cli::ReplayArgs;
+use crate::registry;
 use merge::Merge;
 use report::Report;
 
@@ -31,6 +32,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let limit = settings.ingest.decoder.record_bytes_limit;
     let mut files = Merge::new(Input::open_all(&args.input.files, limit, &bar)?);
     let mut engine = Engine::new(Arc::new(settings.detectors));
+    engine.set_registry(registry::fixed(&settings.registry)?);
     let mut report = Report::new(Instant::now());
     let mut more = true;
     while more {

@@ -1,13 +1,16 @@
 //! What `backtest` and `explain` share: the store, opened to be read only, and its events run through an engine.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokenwatch_detectors::{Detections, Engine};
-use tokenwatch_model::AccessEvent;
+use tokenwatch_detectors::{Detections, Engine, Registry};
+use tokenwatch_model::{AccessEvent, RegistryOrigin};
 use tokenwatch_store::{History, Store, StoreMetrics, Target};
 
 use crate::clock;
 use crate::config::Settings;
+use crate::registry::{self, Keeper, RegistrySettings};
 use crate::wiring::Stops;
 
 /// Opens the store that `settings` name and changes nothing in it: no schema, no retention.
@@ -34,6 +37,24 @@ pub(super) async fn open(settings: &Settings, stops: &Stops) -> anyhow::Result<S
         bail!("the store does not answer: {error}");
     }
     Ok(store)
+}
+
+/// The token registry as it was at every time, by what is stored. With `file`, the inventory of these settings counts for all
+/// time, instead of what the service had of its own.
+pub(super) async fn registry(
+    store: &Store,
+    file: Option<&RegistrySettings>,
+) -> anyhow::Result<Arc<Registry>> {
+    let mut versions = store
+        .registrations()
+        .await
+        .context("the token registry could not be read")?;
+    if let Some(settings) = file {
+        versions.retain(|version| version.origin != RegistryOrigin::File);
+        versions.extend(registry::file_versions(settings)?);
+        versions.sort_by_key(|version| version.since);
+    }
+    Ok(Keeper::new(versions, 0.0).registry())
 }
 
 /// Runs the events of `history` through `engine`; `take` gets what each batch led to.

@@ -4,14 +4,14 @@ use toml_edit::{Document, Item, Table, Value};
 
 /// A parsed document and its text.
 #[derive(Debug)]
-pub(super) struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     text: &'t str,
     document: Option<Document<&'t str>>,
 }
 
 impl<'t> Lines<'t> {
     /// The lines of `text`; finds nothing if it is not TOML.
-    pub(super) fn of(text: &'t str) -> Self {
+    pub(crate) fn of(text: &'t str) -> Self {
         Self {
             text,
             document: Document::parse(text).ok(),
@@ -19,7 +19,7 @@ impl<'t> Lines<'t> {
     }
 
     /// The line of `path` (`alerting.receivers[0].url`), or of its nearest parent that the file has.
-    pub(super) fn find(&self, path: &str) -> Option<usize> {
+    pub(crate) fn find(&self, path: &str) -> Option<usize> {
         let mut table = Node::Table(self.document.as_ref()?.as_table());
         let mut start = None;
         for step in steps(path) {
@@ -35,7 +35,7 @@ impl<'t> Lines<'t> {
 }
 
 /// The line, from 1, that the byte at `start` stands on.
-pub(super) fn line_of(text: &str, start: usize) -> usize {
+pub(crate) fn line_of(text: &str, start: usize) -> usize {
     let before = text.get(..start).unwrap_or(text);
     1 + before.matches('\n').count()
 }

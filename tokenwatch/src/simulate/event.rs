@@ -191,5 +191,7 @@ fn token_use<'r>(world: &World, id: TokenId, logged: &LoggedCall<'r>) -> TokenUs
             .map(Cow::Borrowed),
         scopes: Vec::new(),
         fingerprint: credential_id.map(|_| world.key.token_id(logged.key.as_bytes())),
+        issued_at: None,
+        expires_at: None,
     }
 }

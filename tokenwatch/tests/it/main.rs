@@ -5,5 +5,6 @@
 mod backtest;
 mod cli;
 mod explain;
+mod registry;
 mod stored;
 mod tidy;

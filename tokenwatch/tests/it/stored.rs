@@ -35,6 +35,8 @@ pub(crate) fn call(token: u128, at: i64, path: &str, status: u16) -> AccessEvent
             consumer: Some("acme".into()),
             scopes: Vec::new(),
             fingerprint: None,
+            issued_at: None,
+            expires_at: None,
         }),
         client: Client {
             ip: Some([192, 0, 2, 7].into()),

@@ -13,6 +13,12 @@ const COUNTED: Record<string, string> = {
   credential_stuffing: 'tokens tried',
   token_guessing: 'refused calls',
   fleet_failure: 'tokens that fail together',
+  ip_not_allowed: 'calls from other networks',
+  geofence_violation: 'calls from other countries',
+  expired_token_use: 'calls after its end',
+  revoked_token_use: 'calls after its revocation',
+  long_lived_token: 'days',
+  rotation_overdue: 'days',
 };
 
 /** What the figures `observed` and `expected` of a detector's evidence count. */

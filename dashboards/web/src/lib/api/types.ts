@@ -257,9 +257,37 @@ export interface TokenRow {
   countries: string[];
 }
 
+export interface Registration {
+  token?: string;
+  consumer?: string;
+  owner?: string;
+  team?: string;
+  contact?: string;
+  environment?: string;
+  class: 'standard' | 'sensitive' | 'privileged';
+  scopes?: string[];
+  allowed_networks?: string[];
+  allowed_countries?: string[];
+  created?: string;
+  expires?: string;
+  revoked?: string;
+  rotation_period?: string;
+  replaces?: string;
+  quota?: string;
+  protected: boolean;
+}
+
+export interface KnownRegistration {
+  of: 'token' | 'credential' | 'consumer';
+  origin: 'file' | 'http' | 'api' | 'response';
+  since: string;
+  registration: Registration;
+}
+
 export interface TokenDetail {
   token: TokenRow;
   profile: TokenProfile | null;
+  registration: KnownRegistration | null;
   incidents: Incident[];
   findings: Finding[];
   responses: Response[];
