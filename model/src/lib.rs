@@ -15,12 +15,14 @@ mod id;
 mod incident;
 mod latency;
 mod ledger;
+mod matcher;
 mod origin;
 mod outcome;
 mod owned;
 mod profile;
 mod secret;
 mod severity;
+mod silence;
 mod timestamp;
 
 pub use clock::Clock;
@@ -37,9 +39,11 @@ pub use latency::{LatencyRecorder, LatencySummary};
 pub use ledger::{
     Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
 };
+pub use matcher::{FindingMatcher, token_facts};
 pub use origin::{Origin, Position, StreamId};
 pub use outcome::Outcome;
 pub use profile::{ProfilePeak, ProfilePlace, TokenProfile};
 pub use secret::SecretSource;
 pub use severity::Severity;
+pub use silence::{Acknowledgement, Silence};
 pub use timestamp::{Timestamp, TimestampError};

@@ -13,6 +13,7 @@ mod insert;
 mod ledger;
 mod metrics;
 mod migrations;
+mod operators;
 pub mod queries;
 mod replay;
 mod retention;
@@ -32,6 +33,7 @@ pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use history::History;
 pub use metrics::StoreMetrics;
+pub use operators::{ACKNOWLEDGED, Lease, SILENCES_LIMIT, WITHDRAWN};
 pub use replay::StoredSet;
 pub use rows::{
     AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow,
