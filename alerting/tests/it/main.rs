@@ -158,10 +158,14 @@ async fn what_a_killed_process_had_begun_is_finished_by_the_next() {
     let begun = finding(1, Severity::High);
     let occasion = tokenwatch_alerting::Occasion::Opened;
     let line = Notification {
-        id: notification_id(begun.id, "ops", occasion, begun.severity),
+        id: notification_id(begun.id, "ops", occasion, begun.severity, 0),
         finding_id: begun.id,
         receiver: "ops".to_owned(),
         channel: "log".to_owned(),
+        occasion: "opened".to_owned(),
+        group: String::new(),
+        step: 0,
+        begun_at: NOW,
         severity: begun.severity,
         at: NOW - Duration::from_secs(20),
         attempts: 0,
@@ -215,6 +219,10 @@ async fn the_newest_line_of_a_moment_is_the_one_that_says_how_it_ended() {
         finding_id: id,
         receiver: "it's".to_owned(),
         channel: "log".to_owned(),
+        occasion: "opened".to_owned(),
+        group: String::new(),
+        step: 0,
+        begun_at: NOW,
         severity: Severity::High,
         at: NOW,
         attempts: 1,
