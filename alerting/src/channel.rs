@@ -208,7 +208,7 @@ impl Channel {
     /// `message` in parts that each stay within the channel's limits; every item is in one of them.
     pub(crate) fn render(&self, message: &Outgoing) -> Vec<Part> {
         match self {
-            Self::Log(channel) => channel.render(message),
+            Self::Log(_) => log::LogChannel::render(message),
             Self::Email(channel) => channel.render(message),
             Self::Slack(channel) => channel.render(message),
             Self::Teams(channel) => channel.render(message),
@@ -219,7 +219,7 @@ impl Channel {
             Self::Kafka(channel) => channel.render(message),
             Self::Syslog(channel) => channel.render(message),
             #[cfg(test)]
-            Self::Script(channel) => channel.render(message),
+            Self::Script(_) => script::ScriptChannel::render(message),
         }
     }
 

@@ -173,12 +173,11 @@ impl AlertingConfig {
         routing.receivers = receivers.iter().map(ReceiverSettings::policy).collect();
         let mut notices_to = Vec::new();
         for (index, name) in self.notices_to.iter().enumerate() {
-            match names.iter().position(|known| known == name) {
-                Some(receiver) => notices_to.push(receiver),
-                None => {
-                    let key = format!("notices_to[{index}]");
-                    problems.add(key, format!("no receiver is called {name:?}"));
-                }
+            if let Some(receiver) = names.iter().position(|known| known == name) {
+                notices_to.push(receiver);
+            } else {
+                let key = format!("notices_to[{index}]");
+                problems.add(key, format!("no receiver is called {name:?}"));
             }
         }
         let layouts =

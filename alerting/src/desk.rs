@@ -6,6 +6,7 @@
 //! and `next_due` when to ask again. What departs has its lines with it; they are to be written before it is sent.
 
 mod decide;
+mod departures;
 mod heard;
 mod notices;
 mod resume;

@@ -136,10 +136,8 @@ impl Dispatcher {
         let desk = SharedDesk::new(&settings);
         let latency = Arc::new(Mutex::new(LatencyRecorder::new()));
         let candidate = candidate(&settings, &ledger, &runtime);
-        let mandate = match &candidate {
-            Some(candidate) => candidate.mandate.clone(),
-            None => Mandate::unlimited(),
-        };
+        let mandate = candidate.as_ref().map(|one| one.mandate.clone());
+        let mandate = mandate.unwrap_or_else(Mandate::unlimited);
         // Workers stop after the intake, so that what it hands over last is still sent.
         let workers_cancel = CancellationToken::new();
         let parts = WorkerParts {
@@ -162,13 +160,7 @@ impl Dispatcher {
             outcomes,
             cancel: runtime.cancel.clone(),
         };
-        let writer_parts = WriterParts {
-            ledger: ledger.clone(),
-            desk: desk.clone(),
-            clock: runtime.clock.clone(),
-            metrics: runtime.metrics.clone(),
-            events: runtime.events.clone(),
-        };
+        let writer_parts = WriterParts::new(&ledger, &desk, &runtime);
         let behind = Arc::new(Behind::default());
         let intake = Intake {
             settings: Arc::clone(&settings),

@@ -172,7 +172,7 @@ fn footer(outgoing: &Outgoing) -> String {
     };
     match outgoing.occasion {
         Occasion::Repeated => {
-            footer.push_str(" · told again: it goes on and nobody acknowledged it")
+            footer.push_str(" · told again: it goes on and nobody acknowledged it");
         }
         Occasion::Unacknowledged => footer.push_str(" · nobody acknowledged it in time"),
         _ => {}

@@ -178,7 +178,7 @@ impl Worker {
             sleep_until(*free_at).await;
             let delivery = self.channel.send(part, self.parts.clock.now()).await;
             *free_at = Instant::now() + self.channel.pace();
-            self.note_health(&delivery, free_at).await;
+            self.note_health(&delivery, free_at);
             match delivery {
                 Delivery::Accepted => {
                     self.record_latency(&job, part);
@@ -233,7 +233,7 @@ impl Worker {
     }
 
     /// Keeps the circuit, and tells when it opens or closes.
-    async fn note_health(&mut self, delivery: &Delivery, free_at: &mut Instant) {
+    fn note_health(&mut self, delivery: &Delivery, free_at: &mut Instant) {
         let now = self.parts.clock.now();
         let (change, reason) = match delivery {
             Delivery::Accepted | Delivery::Rejected { .. } => (self.circuit.answered(), ""),

@@ -47,6 +47,7 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
             post(operators::acknowledge_incident).delete(operators::withdraw_incident),
         )
         .route("/notifications", get(notifications::list))
+        .route("/audit", get(operators::trail))
         .route("/silences", get(silences::list).post(silences::create))
         .route("/silences/preview", post(silences::preview))
         .route(

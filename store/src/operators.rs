@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Acknowledgement, Silence, Timestamp};
 
 use crate::error::StoreError;
-use crate::rows::{SilenceRow, from_json, to_json};
+use crate::rows::{AuditRow, SilenceRow, from_json, to_json};
 use crate::store::Store;
 
 /// Silences that are read at once; more than anybody can oversee.
@@ -115,6 +115,16 @@ impl Store {
                 is_withdrawn: row.verdict == WITHDRAWN,
             })
             .collect())
+    }
+
+    /// What operators did, newest first.
+    pub async fn audit_trail(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        Ok(self
+            .client()
+            .query("SELECT ?fields FROM audit ORDER BY at DESC, actor, action, subject LIMIT ?")
+            .bind(limit)
+            .fetch_all::<AuditRow>()
+            .await?)
     }
 
     /// Every instance's newest claim to `name`.

@@ -61,7 +61,7 @@ impl LogChannel {
         })
     }
 
-    pub(super) fn render(&self, message: &Outgoing) -> Vec<Part> {
+    pub(super) fn render(message: &Outgoing) -> Vec<Part> {
         Part::each(message, |id, item| {
             Payload::Log(Box::new(LogEntry {
                 id: id.to_owned(),

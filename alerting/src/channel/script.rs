@@ -35,7 +35,7 @@ impl ScriptChannel {
         self.attempts.lock().unwrap().clone()
     }
 
-    pub(super) fn render(&self, message: &Outgoing) -> Vec<Part> {
+    pub(super) fn render(message: &Outgoing) -> Vec<Part> {
         let payload = Payload::Script(Box::new(message.clone()));
         vec![Part::of_range(
             message,

@@ -247,9 +247,10 @@ impl Builder<'_> {
             group: self.grouping(config, above.as_ref(), key),
             repeat: self.repeat(config, above.as_ref(), key),
             active: active
-                .unwrap_or_else(|| self.windows(&config.active, &format!("{key}.active"))),
-            inactive: inactive
-                .unwrap_or_else(|| self.windows(&config.inactive, &format!("{key}.inactive"))),
+                .unwrap_or_else(|| self.windows(config.active.as_ref(), &format!("{key}.active"))),
+            inactive: inactive.unwrap_or_else(|| {
+                self.windows(config.inactive.as_ref(), &format!("{key}.inactive"))
+            }),
             outside: config
                 .outside
                 .or(above.as_ref().map(|above| above.outside))
@@ -275,9 +276,9 @@ impl Builder<'_> {
         found
     }
 
-    fn windows(&mut self, names: &Option<Vec<String>>, key: &str) -> Vec<usize> {
+    fn windows(&mut self, names: Option<&Vec<String>>, key: &str) -> Vec<usize> {
         let mut found = Vec::new();
-        for (position, name) in names.iter().flatten().enumerate() {
+        for (position, name) in names.into_iter().flatten().enumerate() {
             match self.windows.iter().position(|window| window.name == *name) {
                 Some(window) => found.push(window),
                 None => self.problems.add(

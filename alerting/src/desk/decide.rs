@@ -1,16 +1,12 @@
 //! What happens with one group at one time: told, told later, muted, or nothing. Every answer has a named reason.
 
-use std::sync::Arc;
-
 use tokenwatch_model::{
-    Family, Finding, FindingId, FindingStatus, Notification, NotificationResult, Severity,
-    SubjectKind, Timestamp,
+    Family, Finding, FindingId, FindingStatus, Severity, SubjectKind, Timestamp,
 };
 
 use super::heard::TOO_OLD;
 use super::{Case, Departure, Desk, Group};
-use crate::occasion::{Occasion, group_message_id, stable_id};
-use crate::outgoing::{Item, Outgoing};
+use crate::occasion::Occasion;
 use crate::routing::{Outside, Route};
 
 /// Evidence of one family fades within minutes: an outage explains what began this long before or after it.
@@ -39,25 +35,25 @@ enum News {
 }
 
 /// Something to be told.
-struct Telling {
-    occasion: Occasion,
-    step: u32,
-    due: Timestamp,
+pub(super) struct Telling {
+    pub(super) occasion: Occasion,
+    pub(super) step: u32,
+    pub(super) due: Timestamp,
     /// Why not earlier.
-    waits_for: &'static str,
+    pub(super) waits_for: &'static str,
     /// Why at all.
-    reason: &'static str,
+    pub(super) reason: &'static str,
 }
 
 /// A group and what its decision needs at hand.
-struct Scene<'d> {
-    desk: &'d Desk,
-    group: &'d Group,
-    id: &'d str,
-    route: &'d Route,
-    receiver: &'d str,
-    last_told: Option<Timestamp>,
-    now: Timestamp,
+pub(super) struct Scene<'d> {
+    pub(super) desk: &'d Desk,
+    pub(super) group: &'d Group,
+    pub(super) id: &'d str,
+    pub(super) route: &'d Route,
+    pub(super) receiver: &'d str,
+    pub(super) last_told: Option<Timestamp>,
+    pub(super) now: Timestamp,
 }
 
 impl Desk {
@@ -337,55 +333,6 @@ impl Scene<'_> {
         outage.heard(self.receiver).severity.is_some()
     }
 
-    /// A line that says why something is not told; none if there is one already.
-    fn mute(&self, case: &Case, occasion: Occasion, reason: String) -> Option<Departure> {
-        let item = self.item(case, occasion);
-        let own = item.id(self.receiver, 0);
-        // What is muted for its age may be news again, under its own id; other mutes are lines of their own.
-        let id = if reason == TOO_OLD {
-            own
-        } else {
-            let why = reason.split(" until ").next().unwrap_or_default();
-            stable_id("ntf_", &["muted", &own, why])
-        };
-        let known = case.lines.iter().any(|line| {
-            line.id == id && line.result == NotificationResult::Muted && line.reason == reason
-        });
-        (!known).then(|| self.record(&item, id, NotificationResult::Muted, reason, 0))
-    }
-
-    /// A line that says that something is told later; none if there is one already.
-    fn wait(&self, case: &Case, telling: &Telling) -> Option<Departure> {
-        // An escalation that may come says nothing about this receiver yet.
-        if telling.occasion == Occasion::Unacknowledged {
-            return None;
-        }
-        let item = self.item(case, telling.occasion);
-        let known = case.waiting_since(self.receiver, telling.occasion, item.severity);
-        if known.is_some() {
-            return None;
-        }
-        let id = item.id(self.receiver, 0);
-        let reason = format!("{} until {}", telling.waits_for, telling.due);
-        Some(self.record(&item, id, NotificationResult::Waiting, reason, 0))
-    }
-
-    fn record(
-        &self,
-        item: &Item,
-        id: String,
-        result: NotificationResult,
-        reason: String,
-        step: u32,
-    ) -> Departure {
-        Departure {
-            receiver: self.group.way.receiver,
-            message: None,
-            lines: vec![self.line(item, id, result, reason, step)],
-            attempts: 0,
-        }
-    }
-
     /// What is due, and with it all else that is new. Ends are messages of their own.
     fn tell(&self, tellings: Vec<(&Case, Telling)>, decision: &mut Decision) {
         let (ends, news): (Vec<_>, Vec<_>) = tellings
@@ -396,7 +343,7 @@ impl Scene<'_> {
             let reasons: Vec<&str> = part.iter().map(|(_, telling)| telling.reason).collect();
             let items = part
                 .iter()
-                .map(|(case, telling)| self.item(case, telling.occasion))
+                .map(|(case, telling)| case.item(telling.occasion))
                 .collect();
             decision
                 .departures
@@ -435,7 +382,7 @@ impl Scene<'_> {
         } else if self.desk.routing.is_open(self.route, self.now) {
             let items = open
                 .iter()
-                .map(|case| self.item(case, Occasion::Repeated))
+                .map(|case| case.item(Occasion::Repeated))
                 .collect();
             let reasons = vec!["goes_on"; open.len()];
             decision
@@ -444,96 +391,6 @@ impl Scene<'_> {
         } else {
             let opening = self.desk.routing.next_opening(self.route, self.now);
             decision.look_again(Some(opening));
-        }
-    }
-
-    /// One message about `items`, with its lines.
-    fn depart(&self, mut items: Vec<Item>, reasons: &[&str], step: u32) -> Option<Departure> {
-        if items.is_empty() {
-            return None;
-        }
-        let mut each: Vec<(String, &str)> = items
-            .iter()
-            .zip(reasons)
-            .map(|(item, reason)| (item.id(self.receiver, step), *reason))
-            .collect();
-        let id = if let [(only, _)] = each.as_slice() {
-            only.clone()
-        } else {
-            let mut ids: Vec<String> = each.iter().map(|(id, _)| id.clone()).collect();
-            ids.sort_unstable();
-            group_message_id(self.receiver, &ids)
-        };
-        let lines = items
-            .iter()
-            .zip(each.drain(..))
-            .map(|(item, (_, reason))| {
-                let result = NotificationResult::Sending;
-                self.line(item, id.clone(), result, reason.to_owned(), step)
-            })
-            .collect();
-        items.sort_by_key(|item| (std::cmp::Reverse(item.severity), item.finding.detected_at));
-        let message = Outgoing {
-            id,
-            receiver: Arc::clone(&self.desk.routing.receivers[self.group.way.receiver].name),
-            occasion: items.iter().map(|item| item.occasion).max()?,
-            severity: items.iter().map(|item| item.severity).max()?,
-            is_over: self.is_over(),
-            is_digest: self.route.digest.is_some(),
-            group: self.id.to_owned(),
-            step,
-            items,
-            repeated: false,
-            notice: None,
-        };
-        Some(Departure {
-            receiver: self.group.way.receiver,
-            message: Some(message),
-            lines,
-            attempts: 0,
-        })
-    }
-
-    fn is_over(&self) -> bool {
-        self.group
-            .members
-            .iter()
-            .filter_map(|member| self.desk.cases.get(member))
-            .all(|case| case.finding.status == FindingStatus::Closed)
-    }
-
-    fn item(&self, case: &Case, occasion: Occasion) -> Item {
-        Item {
-            finding: Arc::clone(&case.finding),
-            occasion,
-            severity: case.finding.severity,
-            response: None,
-        }
-    }
-
-    fn line(
-        &self,
-        item: &Item,
-        id: String,
-        result: NotificationResult,
-        reason: String,
-        step: u32,
-    ) -> Notification {
-        Notification {
-            id,
-            finding_id: item.finding.id,
-            receiver: self.receiver.to_owned(),
-            // Whoever writes the line knows the channel.
-            channel: String::new(),
-            occasion: item.occasion.name().to_owned(),
-            group: self.id.to_owned(),
-            step,
-            severity: item.severity,
-            begun_at: self.now,
-            at: self.now,
-            attempts: 0,
-            result,
-            reason,
         }
     }
 }

@@ -34,51 +34,13 @@ impl Desk {
     }
 
     fn resume_one(&mut self, id: &str, stranded: &Stranded, now: Timestamp) -> Vec<Departure> {
-        let mut items = Vec::new();
-        let mut late = Vec::new();
-        let mut first: Option<Notification> = None;
-        let mut attempts = 0;
-        for finding in &stranded.about {
-            let Some(case) = self.cases.get(finding) else {
-                continue;
-            };
-            let Some(line) = case.lines.iter().find(|line| line.id == id) else {
-                continue;
-            };
-            if line.result != NotificationResult::Sending {
-                continue;
-            }
-            attempts = attempts.max(line.attempts);
-            if now.since(case.finding.last_event_at) > self.max_age
-                && now.since(heard::begun_at(line)) > self.max_age
-            {
-                late.push(Notification {
-                    at: now,
-                    result: NotificationResult::Muted,
-                    reason: TOO_OLD.to_owned(),
-                    ..line.clone()
-                });
-                continue;
-            }
-            let Some(occasion) = heard::occasion(line) else {
-                continue;
-            };
-            items.push(Item {
-                finding: Arc::clone(&case.finding),
-                occasion,
-                severity: line.severity,
-                response: None,
-            });
-            first.get_or_insert_with(|| line.clone());
-        }
-        let line = first.as_ref().or(late.first());
-        let Some((receiver, line)) = line.and_then(|line| {
-            let receivers = &self.routing.receivers;
-            let receiver = receivers
-                .iter()
-                .position(|one| *one.name == *line.receiver)?;
-            Some((receiver, line.clone()))
-        }) else {
+        let (begun, late) = self.lines_left(id, stranded, now);
+        let line = begun.first().map(|(_, line)| line);
+        let Some(line) = line.or(late.first()).cloned() else {
+            return Vec::new();
+        };
+        let receivers = &self.routing.receivers;
+        let Some(receiver) = receivers.iter().position(|one| *one.name == *line.receiver) else {
             return Vec::new();
         };
         let mut departures = Vec::new();
@@ -90,22 +52,59 @@ impl Desk {
                 attempts: 0,
             });
         }
-        if !items.is_empty() {
+        if !begun.is_empty() {
+            let attempts = begun.iter().map(|(_, line)| line.attempts).max();
+            let items = begun.into_iter().map(|(item, _)| item).collect();
+            let message = Outgoing {
+                repeated: stranded.was_tried,
+                ..self.again(id, receiver, items, &line)
+            };
             departures.push(Departure {
                 receiver,
-                message: Some(Outgoing {
-                    repeated: stranded.was_tried,
-                    ..self.again(id, receiver, items, &line)
-                }),
+                message: Some(message),
                 // That it was begun is in the ledger already.
                 lines: Vec::new(),
-                attempts,
+                attempts: attempts.unwrap_or(0),
             });
         }
         for departure in &departures {
             self.apply(departure, now);
         }
         departures
+    }
+
+    /// What of a message is still to be told, with its line; and the lines that say of the rest that it is too late.
+    fn lines_left(
+        &self,
+        id: &str,
+        stranded: &Stranded,
+        now: Timestamp,
+    ) -> (Vec<(Item, Notification)>, Vec<Notification>) {
+        let (mut begun, mut late) = (Vec::new(), Vec::new());
+        for case in stranded.about.iter().filter_map(|id| self.cases.get(id)) {
+            let is_open =
+                |line: &&Notification| line.id == id && line.result == NotificationResult::Sending;
+            let Some(line) = case.lines.iter().find(is_open) else {
+                continue;
+            };
+            let is_old = now.since(case.finding.last_event_at) > self.max_age
+                && now.since(heard::begun_at(line)) > self.max_age;
+            if is_old {
+                late.push(Notification {
+                    at: now,
+                    result: NotificationResult::Muted,
+                    reason: TOO_OLD.to_owned(),
+                    ..line.clone()
+                });
+            } else if let Some(occasion) = heard::occasion(line) {
+                let item = Item {
+                    severity: line.severity,
+                    ..case.item(occasion)
+                };
+                begun.push((item, line.clone()));
+            }
+        }
+        (begun, late)
     }
 
     fn again(

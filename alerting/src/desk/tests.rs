@@ -6,6 +6,7 @@ mod people;
 mod quiet;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use tokenwatch_model::{FindingMatcher, Severity, SubjectKind};
 
@@ -237,12 +238,12 @@ fn desk(settings: &AlertingSettings) -> Desk {
 
 /// Receivers of these names, all of them logs that hear of ends.
 fn receivers(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| {
-            format!("[[receivers]]\nkind = \"log\"\nname = \"{name}\"\nsend_closed = true\n")
-        })
-        .collect()
+    let mut text = String::new();
+    for name in names {
+        text.push_str("[[receivers]]\nkind = \"log\"\nsend_closed = true\n");
+        writeln!(text, "name = \"{name}\"").expect("a String takes everything");
+    }
+    text
 }
 
 fn config(names: &[&str], routes: &str) -> String {

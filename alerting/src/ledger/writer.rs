@@ -8,8 +8,7 @@ use tokenwatch_model::{Clock, Notification, Response};
 use tokio::sync::{broadcast, mpsc};
 
 use super::Ledger;
-use crate::dispatcher::AlertingEvent;
-use crate::dispatcher::SharedDesk;
+use crate::dispatcher::{AlertingEvent, Runtime, SharedDesk};
 use crate::metrics::{AlertingMetrics, LedgerOperation};
 
 /// Lines that wait to be written: 300 bytes each.
@@ -73,6 +72,16 @@ pub(crate) async fn run(parts: WriterParts, mut lines: mpsc::Receiver<Line>) {
 }
 
 impl WriterParts {
+    pub(crate) fn new(ledger: &Ledger, desk: &SharedDesk, runtime: &Runtime) -> Self {
+        Self {
+            ledger: ledger.clone(),
+            desk: desk.clone(),
+            clock: runtime.clock.clone(),
+            metrics: runtime.metrics.clone(),
+            events: runtime.events.clone(),
+        }
+    }
+
     async fn write_notifications(&self, lines: Vec<Notification>) {
         if lines.is_empty() {
             return;

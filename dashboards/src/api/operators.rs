@@ -1,14 +1,15 @@
 //! What operators say of findings and incidents: that they deal with them; and what every change has in common.
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokenwatch_model::{FindingId, Timestamp};
 use tokenwatch_store::{ACKNOWLEDGED, AuditRow, VerdictRow, WITHDRAWN};
 
-use super::input::{Body, Id};
+use super::findings::Items;
+use super::input::{Asked, Body, Id, limit};
 use crate::auth::{CurrentUser, Role};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
@@ -21,6 +22,22 @@ const NOTE_LIMIT: usize = 1_000;
 pub(super) struct Note {
     #[serde(default)]
     note: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrailInput {
+    limit: Option<u32>,
+}
+
+/// A line of the audit trail.
+#[derive(Serialize)]
+struct TrailLine {
+    at: Timestamp,
+    actor: String,
+    action: String,
+    subject: String,
+    detail: String,
 }
 
 /// Somebody deals with a finding.
@@ -135,4 +152,26 @@ pub(super) async fn audit(
         detail,
     };
     Ok(state.store.audit(&line).await?)
+}
+
+/// What operators did, newest first.
+pub(super) async fn trail(
+    State(state): State<DashboardState>,
+    Extension(user): Extension<CurrentUser>,
+    Asked(asked): Asked<TrailInput>,
+) -> Result<impl IntoResponse, ApiError> {
+    require_admin(&user)?;
+    let limit = limit(asked.limit, 100, 1_000)?;
+    let rows = state.store.audit_trail(limit).await?;
+    let items = rows
+        .into_iter()
+        .map(|row| TrailLine {
+            at: Timestamp::from_micros(row.at),
+            actor: row.actor,
+            action: row.action,
+            subject: row.subject,
+            detail: row.detail,
+        })
+        .collect();
+    Ok(Json(Items { items }))
 }

@@ -7,5 +7,6 @@ mod door;
 mod hostile;
 mod live;
 mod pages;
+mod people;
 mod seed;
 mod sessions;

@@ -7,6 +7,7 @@ use super::{
     ChannelSettings, KafkaOptions, ReceiverConfig, ReceiverSettings, SmtpTls, SyslogSettings,
     SyslogTransport,
 };
+use crate::config::SecretUrl;
 use crate::config::secrets::{self, UrlKeys};
 
 /// Names go into ids, metrics and the ledger.
@@ -110,6 +111,56 @@ fn channel(
     }
 }
 
+/// The URL of what is reached at one that is no secret.
+fn plain_url(
+    url: &str,
+    key: &str,
+    allow_private: bool,
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<SecretUrl> {
+    let keys = UrlKeys {
+        url: Some(url),
+        url_env: None,
+        url_file: None,
+    };
+    secrets::url(key, keys, allow_private, secrets, problems)
+}
+
+/// A secret that is sent in a header or a body: printable, without what is around it.
+fn printable(
+    key: &str,
+    env: Option<&str>,
+    file: Option<&str>,
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<SecretString> {
+    let value = secrets::secret(key, env, file, secrets, problems)?;
+    let value = value.expose_secret().trim();
+    if value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Some(value.into());
+    }
+    problems.add(key, "holds characters that no header may have");
+    None
+}
+
+/// The same, which has to be there.
+fn needed(
+    key: &str,
+    env: Option<&str>,
+    file: Option<&str>,
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<SecretString> {
+    if env.is_none() && file.is_none() {
+        problems.add(
+            key,
+            "is needed: name its variable with _env or its file with _file",
+        );
+    }
+    printable(key, env, file, secrets, problems)
+}
+
 /// What is reached at a URL that is no secret, with a key that is.
 fn hosted(
     receiver: &ReceiverConfig,
@@ -117,39 +168,6 @@ fn hosted(
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<ChannelSettings> {
-    let plain = |url: &str, allow_private: bool, problems: &mut Problems| {
-        let keys = UrlKeys {
-            url: Some(url),
-            url_env: None,
-            url_file: None,
-        };
-        secrets::url(key, keys, allow_private, secrets, problems)
-    };
-    let header =
-        |name: &str, env: &Option<String>, file: &Option<String>, problems: &mut Problems| {
-            let name = format!("{key}.{name}");
-            let value = secrets::secret(&name, env.as_deref(), file.as_deref(), secrets, problems)?;
-            let is_printable = value
-                .expose_secret()
-                .trim()
-                .bytes()
-                .all(|byte| (b' '..=b'~').contains(&byte));
-            if !is_printable {
-                problems.add(name, "holds characters that no header may have");
-            }
-            is_printable.then_some(value)
-        };
-    let needed = |name: &str,
-                  value: Option<SecretString>,
-                  env: &Option<String>,
-                  file: &Option<String>,
-                  problems: &mut Problems| {
-        if env.is_none() && file.is_none() {
-            let message = format!("needs {name}_env or {name}_file");
-            problems.add(key, message);
-        }
-        value
-    };
     match receiver {
         ReceiverConfig::Pagerduty {
             routing_key_env: env,
@@ -158,17 +176,16 @@ fn hosted(
             allow_private,
             ..
         } => {
-            let url = plain(url, *allow_private, problems);
-            let found = header("routing_key", env, file, problems);
-            let routing_key = needed("routing_key", found, env, file, problems)?;
-            let trimmed = routing_key.expose_secret().trim().to_owned();
-            if trimmed.len() != ROUTING_KEY_CHARS {
-                let message = format!("a routing key has {ROUTING_KEY_CHARS} characters");
-                problems.add(format!("{key}.routing_key"), message);
+            let (env, file) = (env.as_deref(), file.as_deref());
+            let url = plain_url(url, key, *allow_private, secrets, problems);
+            let key = format!("{key}.routing_key");
+            let routing_key = needed(&key, env, file, secrets, problems)?;
+            if routing_key.expose_secret().len() != ROUTING_KEY_CHARS {
+                problems.add(key, format!("must have {ROUTING_KEY_CHARS} characters"));
             }
             Some(ChannelSettings::Pagerduty {
                 url: url?,
-                routing_key: trimmed.into(),
+                routing_key,
                 allow_private: *allow_private,
             })
         }
@@ -180,12 +197,12 @@ fn hosted(
             allow_private,
             ..
         } => {
-            let url = plain(url, *allow_private, problems);
-            let found = header("api_key", env, file, problems);
-            let api_key = needed("api_key", found, env, file, problems)?;
+            let (env, file) = (env.as_deref(), file.as_deref());
+            let url = plain_url(url, key, *allow_private, secrets, problems);
+            let api_key = needed(&format!("{key}.api_key"), env, file, secrets, problems);
             Some(ChannelSettings::Opsgenie {
                 url: url?,
-                api_key,
+                api_key: api_key?,
                 teams: teams.clone(),
                 allow_private: *allow_private,
             })
@@ -197,12 +214,13 @@ fn hosted(
             allow_private,
             ..
         } => {
+            let (env, file) = (env.as_deref(), file.as_deref());
             let place = format!("{}/api/v2/alerts", url.trim_end_matches('/'));
-            let url = plain(&place, *allow_private, problems);
-            let authorization = header("authorization", env, file, problems);
+            let url = plain_url(&place, key, *allow_private, secrets, problems);
+            let key = format!("{key}.authorization");
             Some(ChannelSettings::Alertmanager {
                 url: url?,
-                authorization,
+                authorization: printable(&key, env, file, secrets, problems),
                 allow_private: *allow_private,
             })
         }

@@ -92,3 +92,36 @@ fn an_instance_that_is_cut_off_sends_nothing_that_the_other_sends() {
     assert_eq!(second.attempts().len(), 1);
     assert_eq!(first.attempts()[0].id, second.attempts()[0].id);
 }
+
+#[test]
+fn a_running_process_hears_of_silences_and_acknowledgements_through_the_store() {
+    let world = World::new();
+    let ops = ScriptChannel::default();
+    let text = format!("{ONE}repeat = \"10m\"\n");
+    world.process(&text, &[&ops], async |process| {
+        pass(1).await;
+        process.announce(&world, &[finding(1)]);
+        pass(700).await;
+        assert_eq!(ops.attempts().len(), 2, "told, and told again");
+        let id = finding(1).id.to_string();
+        world.ledger.acknowledge(&id, world.clock.now());
+        world.ledger.silence(tokenwatch_model::Silence {
+            id: "sil_1".to_owned(),
+            starts_at: world.clock.now(),
+            ends_at: world.clock.now() + Duration::from_hours(1),
+            created_by: "ann".to_owned(),
+            reason: "load test".to_owned(),
+            matcher: tokenwatch_model::FindingMatcher {
+                consumers: vec!["acme".to_owned()],
+                ..tokenwatch_model::FindingMatcher::default()
+            },
+        });
+        pass(10).await;
+        process.announce(&world, &[finding(2)]);
+        pass(3_000).await;
+        assert_eq!(ops.attempts().len(), 2);
+        pass(1_000).await;
+        assert_eq!(ops.attempts().len(), 3, "the silence has ended");
+    });
+    assert_eq!(world.ledger.count(NotificationResult::Muted), 1);
+}
