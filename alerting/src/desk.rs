@@ -89,6 +89,8 @@ pub(crate) struct Desk {
     stranded: BTreeMap<String, Stranded>,
     in_flight: HashMap<String, HashSet<FindingId>>,
     noticed: HashSet<String>,
+    /// When the next silence is to be warned of.
+    notice_at: Option<Timestamp>,
 }
 
 impl Desk {
@@ -109,6 +111,7 @@ impl Desk {
             stranded: BTreeMap::new(),
             in_flight: HashMap::new(),
             noticed: HashSet::new(),
+            notice_at: None,
         }
     }
 
@@ -206,6 +209,7 @@ impl Desk {
     pub(crate) fn set_silences(&mut self, silences: Vec<Silence>, now: Timestamp) {
         if self.silences != silences {
             self.silences = silences;
+            self.notice_at = self.next_notice();
             let all: Vec<String> = self.groups.keys().cloned().collect();
             for group in all {
                 self.schedule(&group, now);
@@ -235,7 +239,11 @@ impl Desk {
 
     /// What departs at `now`.
     pub(crate) fn flush(&mut self, now: Timestamp) -> Vec<Departure> {
-        let mut departures = self.due_notices(now);
+        let mut departures = Vec::new();
+        if self.notice_at.is_some_and(|at| at <= now) {
+            departures = self.due_notices(now);
+            self.notice_at = self.next_notice();
+        }
         for _ in 0..ROUNDS_LIMIT {
             let mut ready: Vec<String> = Vec::new();
             while let Some((at, group)) = self.due.first().cloned() {
@@ -271,7 +279,7 @@ impl Desk {
     /// When to flush next, if nothing else happens.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let group = self.due.first().map(|(at, _)| *at);
-        group.into_iter().chain(self.next_notice()).min()
+        group.into_iter().chain(self.notice_at).min()
     }
 
     /// Takes in the lines of what departs.

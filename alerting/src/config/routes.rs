@@ -329,7 +329,7 @@ impl Builder<'_> {
             // `repeat = "0s"` takes back what the route above says.
             return None;
         }
-        if every < LEAST_REPEAT {
+        if config.repeat.is_some() && every < LEAST_REPEAT {
             self.problems.add(
                 format!("{key}.repeat"),
                 "must be at least 1m, or 0s for never",

@@ -44,6 +44,7 @@ impl Desk {
                 self.remember_notice(line.id.clone());
             }
         }
+        self.notice_at = self.next_notice();
     }
 
     /// What departs because of a receiver's health: others are told.
@@ -96,6 +97,8 @@ impl Desk {
 
     /// Warnings of silences that end soon.
     pub(super) fn due_notices(&mut self, now: Timestamp) -> Vec<Departure> {
+        // What has ended needs no warning any more.
+        self.silences.retain(|silence| silence.ends_at > now);
         let ending: Vec<Silence> = self
             .silences
             .iter()

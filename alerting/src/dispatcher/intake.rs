@@ -99,6 +99,7 @@ impl Intake {
             }
             tracing::warn!("another instance announces findings now");
             self.desk.with(super::Desk::clear);
+            self.history = ResponseHistory::new();
         }
         if cancel.is_cancelled() {
             self.drain(inputs.offered).await;

@@ -148,6 +148,15 @@ fn before_a_silence_ends_somebody_is_warned_once() {
 }
 
 #[test]
+fn a_silence_that_ended_while_nobody_looked_is_not_warned_of() {
+    let mut line = plain();
+    line.now = 4_000;
+    line.silence(0, 3_600, "acme").until(5_000);
+    assert_eq!(line.told(), Vec::<String>::new());
+    assert_eq!(line.desk.next_due(), None, "and keeps nobody awake");
+}
+
+#[test]
 fn short_silences_end_without_warning() {
     let mut line = plain();
     line.silence(0, 900, "acme").until(900);
