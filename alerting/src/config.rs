@@ -7,21 +7,30 @@ mod receivers;
 mod response;
 mod routes;
 mod secrets;
+mod templates;
+mod windows;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Problem, Problems, SecretSource, Severity};
 use url::Url;
 
-pub use receivers::{ChannelSettings, ReceiverConfig, ReceiverSettings, SmtpTls};
+pub use receivers::{
+    BodyFormat, ChannelSettings, KafkaOptions, ReceiverConfig, ReceiverSettings, SmtpTls,
+    SyslogFormat, SyslogSettings, SyslogTransport,
+};
 pub use response::{
     ProtectedTokens, ResponseConfig, ResponseSettings, TargetConfig, TargetSettings,
 };
-pub use routes::{Matcher, RouteConfig};
+pub use routes::{DigestConfig, EscalationConfig, RouteConfig};
 pub use secrets::SecretUrl;
+pub use templates::TemplateConfig;
+pub use windows::WindowConfig;
 
-use crate::decision::{ReceiverPolicy, Routing};
+use crate::layout::Layout;
+use crate::routing::Routing;
 
 /// More receivers than any team has; bounds queues and tasks.
 const RECEIVER_LIMIT: usize = 64;
@@ -47,8 +56,24 @@ pub struct AlertingConfig {
     pub drain_timeout: Duration,
     /// Waits before the second, third, … attempt; one attempt more than there are waits.
     pub retry_delays: Vec<String>,
+    /// This instance's name where several share a store: one of them announces at a time. Empty: there is one.
+    pub instance: String,
+    /// How long an instance that is gone is waited for before another takes over.
+    #[serde(with = "humantime_serde")]
+    pub takeover_after: Duration,
+    /// How long before its end a silence is told of; `0s`: never.
+    #[serde(with = "humantime_serde")]
+    pub silence_warning: Duration,
+    /// The receivers that are told of receivers that cannot be reached and of silences that end.
+    pub notices_to: Vec<String>,
     /// Whom messages go to.
     pub receivers: Vec<ReceiverConfig>,
+    /// Operators' own wording.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateConfig>,
+    /// Named times, for routes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowConfig>,
     /// Which findings go to whom.
     pub routes: Vec<RouteConfig>,
     /// What is done about critical findings.
@@ -70,8 +95,18 @@ pub struct AlertingSettings {
     pub retry_delays: Vec<Duration>,
     /// Whom messages go to, in the order of [`Routing::receivers`].
     pub receivers: Vec<ReceiverSettings>,
+    /// What messages look like, for each receiver.
+    pub(crate) layouts: Vec<Layout>,
     /// Which findings go to whom.
-    pub routing: Routing,
+    pub routing: Arc<Routing>,
+    /// This instance's name where several share a store.
+    pub instance: Option<String>,
+    /// How long an instance that is gone is waited for.
+    pub takeover_after: Duration,
+    /// How long before its end a silence is told of.
+    pub silence_warning: Duration,
+    /// Indices of the receivers that are told of receivers that cannot be reached and of silences that end.
+    pub notices_to: Vec<usize>,
     /// What is done about critical findings.
     pub response: ResponseSettings,
 }
@@ -88,13 +123,19 @@ impl Default for AlertingConfig {
             retry_delays: ["5s", "30s", "5m", "30m", "2h", "5h", "10h"]
                 .map(str::to_owned)
                 .into(),
+            instance: String::new(),
+            takeover_after: Duration::from_secs(15),
+            silence_warning: Duration::from_hours(1),
+            notices_to: Vec::new(),
+            templates: Vec::new(),
+            windows: Vec::new(),
             receivers: vec![ReceiverConfig::Log {
                 name: "log".to_owned(),
                 file: None,
                 send_closed: true,
             }],
             routes: vec![RouteConfig {
-                severity: Severity::Low,
+                severity: Some(Severity::Low),
                 receivers: vec!["log".to_owned()],
                 ..RouteConfig::default()
             }],
@@ -119,13 +160,28 @@ impl AlertingConfig {
         for (key, value, least) in [
             ("max_age", self.max_age, 60),
             ("reconcile_every", self.reconcile_every, 1),
+            ("takeover_after", self.takeover_after, 3),
         ] {
             if value < Duration::from_secs(least) {
                 problems.add(key, format!("must be at least {least}s"));
             }
         }
         let receivers = self.receivers(secrets, &mut problems);
-        let routes = routes::validate(&self.routes, &self.receivers, &mut problems);
+        let names: Vec<&str> = self.receivers.iter().map(ReceiverConfig::name).collect();
+        let windows = windows::validate(&self.windows, &mut problems);
+        let mut routing = routes::validate(&self.routes, &names, windows, &mut problems);
+        routing.receivers = receivers.iter().map(ReceiverSettings::policy).collect();
+        let mut notices_to = Vec::new();
+        for (index, name) in self.notices_to.iter().enumerate() {
+            if let Some(receiver) = names.iter().position(|known| known == name) {
+                notices_to.push(receiver);
+            } else {
+                let key = format!("notices_to[{index}]");
+                problems.add(key, format!("no receiver is called {name:?}"));
+            }
+        }
+        let layouts =
+            templates::validate(&self.templates, &names, public_url.as_ref(), &mut problems);
         let response = response::validate(&self.response, secrets, &mut problems);
         problems.into_result(|| AlertingSettings {
             public_url,
@@ -133,17 +189,13 @@ impl AlertingConfig {
             reconcile_every: self.reconcile_every,
             drain_timeout: self.drain_timeout,
             retry_delays,
-            routing: Routing {
-                routes,
-                receivers: receivers
-                    .iter()
-                    .map(|receiver| ReceiverPolicy {
-                        name: receiver.name.clone(),
-                        send_closed: receiver.send_closed,
-                    })
-                    .collect(),
-            },
+            routing: Arc::new(routing),
+            instance: (!self.instance.is_empty()).then(|| self.instance.clone()),
+            takeover_after: self.takeover_after,
+            silence_warning: self.silence_warning,
+            notices_to,
             receivers,
+            layouts,
             response: response.expect("without problems there are settings"),
         })
     }

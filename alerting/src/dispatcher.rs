@@ -5,6 +5,7 @@
 //! depart, so that whatever moment a process dies in, the next one knows what was begun.
 
 mod intake;
+mod people;
 mod reconcile;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,19 +20,24 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channel::Channel;
+use crate::circuit::Circuit;
 use crate::config::AlertingSettings;
+use crate::desk::{Desk, NoticePolicy};
 use crate::error::AlertingError;
-use crate::ledger::{self, Book, Ledger, LedgerWriter, WriterParts};
+use crate::lease::{Candidate, Mandate};
+use crate::ledger::{self, Ledger, LedgerWriter, WriterParts};
 use crate::metrics::AlertingMetrics;
-use crate::receiver::{self, Worker, WorkerParts};
+use crate::receiver::{self, Worker, WorkerParts, WorkerState};
 use crate::response::{Responder, ResponseHistory};
 
-use intake::{Intake, Outlet};
+use intake::{Inputs, Intake, Outlet};
 
 /// Findings that wait to be decided on: 2 KB each, 8 MB.
 const OFFERS_LIMIT: usize = 4_096;
 /// Outcomes of responses on their way back; the rate limit keeps them few.
 const OUTCOMES_LIMIT: usize = 64;
+/// Changes of receivers' health on their way; there are 64 receivers at most.
+const HEALTH_LIMIT: usize = 256;
 
 /// What is handed down from the binary.
 #[derive(Clone, Debug)]
@@ -66,6 +72,8 @@ pub struct ReceiverStatus {
     pub channel: &'static str,
     /// Whether it answered 410 and is not used until it is configured anew.
     pub is_disabled: bool,
+    /// Whether several attempts in a row did not reach it.
+    pub is_unreachable: bool,
     /// Messages that wait before its worker.
     pub queued: usize,
 }
@@ -81,6 +89,14 @@ struct Inner {
     metrics: AlertingMetrics,
     latency: Arc<Mutex<LatencyRecorder>>,
     outlets: Vec<Outlet>,
+    desk: SharedDesk,
+}
+
+/// The desk, shared by the dispatcher, which decides, and the writer, which learns the outcomes.
+#[derive(Clone)]
+pub(crate) struct SharedDesk {
+    desk: Arc<Mutex<Desk>>,
+    changed: Arc<Notify>,
 }
 
 /// Says that something was turned away and the ledger has to be compared.
@@ -100,7 +116,8 @@ impl Dispatcher {
         let channels = settings
             .receivers
             .iter()
-            .map(|receiver| Channel::new(receiver, settings.public_url.as_ref()))
+            .zip(&settings.layouts)
+            .map(|(receiver, layout)| Channel::new(receiver, layout))
             .collect::<Result<Vec<_>, _>>()?;
         Self::start_with(settings, Ledger::Store(store), channels, runtime)
     }
@@ -114,9 +131,13 @@ impl Dispatcher {
         let endpoint = Responder::endpoint(&settings.response)?;
         let (offers, offered) = mpsc::channel(OFFERS_LIMIT);
         let (outcomes, heard) = mpsc::channel(OUTCOMES_LIMIT);
+        let (health_tx, health) = mpsc::channel(HEALTH_LIMIT);
         let (writer, lines) = LedgerWriter::new();
-        let book = Arc::new(Book::new());
+        let desk = SharedDesk::new(&settings);
         let latency = Arc::new(Mutex::new(LatencyRecorder::new()));
+        let candidate = candidate(&settings, &ledger, &runtime);
+        let mandate = candidate.as_ref().map(|one| one.mandate.clone());
+        let mandate = mandate.unwrap_or_else(Mandate::unlimited);
         // Workers stop after the intake, so that what it hands over last is still sent.
         let workers_cancel = CancellationToken::new();
         let parts = WorkerParts {
@@ -126,6 +147,8 @@ impl Dispatcher {
             latency: Arc::clone(&latency),
             retry_delays: settings.retry_delays.clone().into(),
             drain_timeout: settings.drain_timeout,
+            health: health_tx,
+            mandate: mandate.clone(),
             cancel: workers_cancel.clone(),
         };
         let outlets = start_workers(&settings, channels, &parts, &runtime.tracker);
@@ -137,28 +160,30 @@ impl Dispatcher {
             outcomes,
             cancel: runtime.cancel.clone(),
         };
-        let writer_parts = WriterParts {
-            ledger: ledger.clone(),
-            book: Arc::clone(&book),
-            metrics: runtime.metrics.clone(),
-            events: runtime.events.clone(),
-        };
+        let writer_parts = WriterParts::new(&ledger, &desk, &runtime);
         let behind = Arc::new(Behind::default());
         let intake = Intake {
             settings: Arc::clone(&settings),
             ledger,
-            book,
+            desk: desk.clone(),
             history: ResponseHistory::new(),
             responder,
             outlets: outlets.clone(),
             behind: Arc::clone(&behind),
+            candidate,
+            mandate,
             runtime: runtime.clone(),
         };
         runtime
             .tracker
             .spawn(ledger::run_writer(writer_parts, lines));
+        let inputs = Inputs {
+            offered,
+            outcomes: heard,
+            health,
+        };
         runtime.tracker.spawn(async move {
-            intake.run(offered, heard).await;
+            intake.run(inputs).await;
             workers_cancel.cancel();
         });
         Ok(Self(Arc::new(Inner {
@@ -168,6 +193,7 @@ impl Dispatcher {
             metrics: runtime.metrics,
             latency,
             outlets,
+            desk,
         })))
     }
 
@@ -176,7 +202,9 @@ impl Dispatcher {
     pub fn offer(&self, findings: &[Finding]) {
         let inner = &*self.0;
         for finding in findings {
-            if !is_relevant(finding, &inner.settings) {
+            if !is_relevant(finding, &inner.settings)
+                && !inner.desk.with(|desk| desk.knows(finding.id))
+            {
                 continue;
             }
             if inner.offers.try_send(finding.clone()).is_err() {
@@ -208,10 +236,42 @@ impl Dispatcher {
             .map(|(receiver, outlet)| ReceiverStatus {
                 name: receiver.name.to_string(),
                 channel: outlet.channel.as_str(),
-                is_disabled: outlet.disabled.load(Ordering::Acquire),
+                is_disabled: outlet.state.disabled.load(Ordering::Acquire),
+                is_unreachable: outlet.state.unreachable.load(Ordering::Acquire),
                 queued: outlet.queued(),
             })
             .collect()
+    }
+}
+
+impl SharedDesk {
+    fn new(settings: &AlertingSettings) -> Self {
+        let notices = NoticePolicy {
+            receivers: settings.notices_to.clone(),
+            silence_warning: settings.silence_warning,
+        };
+        let desk = Desk::new(Arc::clone(&settings.routing), settings.max_age, notices);
+        Self {
+            desk: Arc::new(Mutex::new(desk)),
+            changed: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Works on the desk; whoever waits for what is due looks again.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Desk) -> T) -> T {
+        // Nothing in there panics half way through a change.
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = desk.next_due();
+        let result = work(&mut desk);
+        if desk.next_due() != before {
+            self.changed.notify_one();
+        }
+        result
+    }
+
+    /// Until what is due has changed.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
@@ -241,6 +301,19 @@ fn is_relevant(finding: &Finding, settings: &AlertingSettings) -> bool {
         || (finding.severity == Severity::Critical && settings.response.mode != ResponseMode::Off)
 }
 
+/// This instance's part among several, if there are several.
+fn candidate(settings: &AlertingSettings, ledger: &Ledger, runtime: &Runtime) -> Option<Candidate> {
+    let name = settings.instance.clone()?;
+    Some(Candidate {
+        name,
+        lasts: settings.takeover_after,
+        ledger: ledger.clone(),
+        clock: runtime.clock.clone(),
+        mandate: Mandate::none(),
+        claimed_at: None,
+    })
+}
+
 fn start_workers(
     settings: &AlertingSettings,
     channels: Vec<Channel>,
@@ -248,21 +321,23 @@ fn start_workers(
     tracker: &TaskTracker,
 ) -> Vec<Outlet> {
     let mut outlets = Vec::with_capacity(channels.len());
-    for (receiver, channel) in settings.receivers.iter().zip(channels) {
+    for (index, (receiver, channel)) in settings.receivers.iter().zip(channels).enumerate() {
         let (sender, jobs) = mpsc::channel(receiver::QUEUE_LIMIT);
-        let disabled = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(WorkerState::default());
         outlets.push(Outlet {
             name: Arc::clone(&receiver.name),
             channel: channel.name(),
             digest: channel.digest(),
-            disabled: Arc::clone(&disabled),
+            state: Arc::clone(&state),
             jobs: sender,
         });
         let worker = Worker {
+            index,
             name: Arc::clone(&receiver.name),
             channel,
-            disabled,
+            state,
             jobs,
+            circuit: Circuit::default(),
             parts: parts.clone(),
         };
         tracker.spawn(worker.run());

@@ -21,6 +21,22 @@ pub enum AlertingError {
         /// Why.
         source: lettre::transport::smtp::Error,
     },
+    /// TLS could not be set up.
+    #[error("TLS could not be set up for receiver {receiver:?}")]
+    Tls {
+        /// Which receiver it was for.
+        receiver: String,
+        /// Why.
+        source: native_tls::Error,
+    },
+    /// librdkafka refused its options.
+    #[error("the Kafka producer of receiver {receiver:?} could not be built: {reason}")]
+    Kafka {
+        /// Which receiver it was for.
+        receiver: String,
+        /// Why; never holds an option's value.
+        reason: String,
+    },
     /// The file of a log receiver cannot be written.
     #[error("the alerts file {} cannot be written", path.display())]
     LogFile {

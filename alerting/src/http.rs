@@ -47,8 +47,10 @@ pub(crate) struct Answer {
 pub(crate) enum NoAnswer {
     /// Nothing came in time.
     Timeout,
-    /// No connection: refused, unreachable, name unknown, TLS not trusted.
+    /// No connection: refused, unreachable, name unknown.
     Connect,
+    /// The other side could not prove who it is, or TLS failed otherwise.
+    Tls,
     /// The name has only addresses that are not public.
     BlockedAddress,
     /// The connection broke.
@@ -132,6 +134,7 @@ impl NoAnswer {
         match self {
             Self::Timeout => "timeout",
             Self::Connect => "no_connection",
+            Self::Tls => "tls",
             Self::BlockedAddress => "blocked_address",
             Self::Broken => "connection_broken",
         }
@@ -152,6 +155,9 @@ fn classify(error: &reqwest::Error) -> NoAnswer {
     while let Some(inner) = cause {
         if inner.is::<Blocked>() {
             return NoAnswer::BlockedAddress;
+        }
+        if inner.is::<native_tls::Error>() {
+            return NoAnswer::Tls;
         }
         cause = inner.source();
     }

@@ -1,16 +1,19 @@
 //! The ledger as alerting sees it: what the store knows, what is on its way, and the writer of outcomes.
 
-mod book;
 mod writer;
 
 #[cfg(test)]
 pub(crate) mod memory;
 
-use tokenwatch_model::{Finding, FindingId, Notification, Response, Severity, Timestamp};
-use tokenwatch_store::{Store, StoreError};
+use tokenwatch_model::{
+    Acknowledgement, Finding, FindingId, Notification, Response, Severity, Silence, Timestamp,
+};
+use tokenwatch_store::{Lease, Store, StoreError};
 
-pub(crate) use book::Book;
 pub(crate) use writer::{LedgerWriter, Line, WriterParts, publish, run as run_writer};
+
+/// What the instances' claims are to.
+const LEASE_NAME: &str = "alerting";
 
 /// Where the ledger is kept.
 #[derive(Clone)]
@@ -59,6 +62,45 @@ impl Ledger {
             Self::Store(store) => store.receivers_with_reason(prefix).await,
             #[cfg(test)]
             Self::Memory(memory) => memory.receivers_with_reason(prefix),
+        }
+    }
+
+    /// The silences that end after `since`.
+    pub(crate) async fn silences(&self, since: Timestamp) -> Result<Vec<Silence>, StoreError> {
+        match self {
+            Self::Store(store) => store.silences(since).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.silences(since),
+        }
+    }
+
+    /// What people said of findings and incidents since `since`.
+    pub(crate) async fn acknowledgements(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<Acknowledgement>, StoreError> {
+        match self {
+            Self::Store(store) => store.acknowledgements(since).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.acknowledgements(since),
+        }
+    }
+
+    /// Every instance's newest claim.
+    pub(crate) async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
+        match self {
+            Self::Store(store) => store.leases(LEASE_NAME).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.leases().await,
+        }
+    }
+
+    /// Writes this instance's claim.
+    pub(crate) async fn claim(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
+        match self {
+            Self::Store(store) => store.claim_lease(LEASE_NAME, lease, now).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.claim(lease).await,
         }
     }
 

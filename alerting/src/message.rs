@@ -1,18 +1,26 @@
 //! What people read: a title, one sentence, the facts behind it and a link. Channels only lay it out.
 //!
+//! A message about several findings has an entry for each; channels that cannot hold them all split the message, so
+//! that none is lost.
+//!
 //! Everything here comes from the finding, whose texts were scrubbed when they were read; other people's bytes (user
 //! agents, routes) are stripped of control characters and cut to length, and channels escape them.
 
-use tokenwatch_model::{Finding, Response, ResponseAction, ResponseResult};
+use std::ops::Range;
+
+use tokenwatch_model::{Finding, Response, ResponseAction, ResponseResult, token_facts};
 use url::Url;
 
-use crate::channel::Outgoing;
+use crate::layout::Layout;
 use crate::occasion::Occasion;
+use crate::outgoing::{Item, Notice, Outgoing};
 
 /// The longest value of a fact, in characters.
 const VALUE_LIMIT: usize = 400;
 /// The longest summary, in characters.
 const SUMMARY_LIMIT: usize = 1_000;
+/// The longest summary of one of several findings, in characters.
+const ENTRY_LIMIT: usize = 300;
 /// As many addresses, routes and so on as a message lists; the console has all.
 const LIST_LIMIT: usize = 5;
 
@@ -25,43 +33,196 @@ pub(crate) struct Message {
     pub summary: String,
     /// Label and value, the most telling first.
     pub facts: Vec<(&'static str, String)>,
-    /// The finding in the console.
+    /// Its findings, where there are several.
+    pub entries: Vec<Entry>,
+    /// The finding, or the list of findings, in the console.
     pub link: Option<String>,
     /// Said at the end: what this message is.
     pub footer: String,
 }
 
+/// One of several findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// `[HIGH] rate_spike: acme`.
+    pub title: String,
+    /// What happened, in one sentence.
+    pub summary: String,
+    /// The token, or what else it is about.
+    pub subject: String,
+    /// The finding's id.
+    pub id: String,
+    /// It in the console.
+    pub link: Option<String>,
+}
+
 impl Message {
-    pub(crate) fn new(outgoing: &Outgoing, public_url: Option<&Url>) -> Self {
-        let finding = &*outgoing.finding;
-        let mut footer = format!("Tokenwatch · {} · {}", finding.id, outgoing.id);
-        if outgoing.repeated {
-            footer.push_str(" · possibly a repeat: an earlier attempt was interrupted");
-        }
+    pub(crate) fn new(outgoing: &Outgoing, layout: &Layout) -> Self {
+        let public_url = layout.public_url.as_ref();
+        let mut message = match (&outgoing.notice, outgoing.items.as_slice()) {
+            (Some(notice), _) => Self::of_notice(notice, public_url),
+            (None, [item]) => Self::of_one(item, public_url),
+            (None, _) => Self::of_many(outgoing, public_url),
+        };
+        message.footer = footer(outgoing);
+        layout.apply(&mut message, outgoing);
+        message
+    }
+
+    fn of_notice(notice: &Notice, public_url: Option<&Url>) -> Self {
         Self {
-            title: title(outgoing),
-            summary: clean(&finding.summary, SUMMARY_LIMIT),
-            facts: facts(finding, outgoing.response.as_ref()),
-            link: public_url.map(|base| link(base, finding)),
-            footer,
+            title: format!("[Tokenwatch] {}", clean(&notice.title, 120)),
+            summary: clean(&notice.text, SUMMARY_LIMIT),
+            facts: notice
+                .facts
+                .iter()
+                .map(|(label, value)| (*label, clean(value, VALUE_LIMIT)))
+                .collect(),
+            entries: Vec::new(),
+            link: public_url.map(|base| page(base, "")),
+            footer: String::new(),
         }
+    }
+
+    fn of_one(item: &Item, public_url: Option<&Url>) -> Self {
+        let finding = &*item.finding;
+        Self {
+            title: title(item),
+            summary: clean(&finding.summary, SUMMARY_LIMIT),
+            facts: facts(finding, item.response.as_ref()),
+            entries: Vec::new(),
+            link: public_url.map(|base| link(base, finding)),
+            footer: String::new(),
+        }
+    }
+
+    fn of_many(outgoing: &Outgoing, public_url: Option<&Url>) -> Self {
+        let worst = outgoing.items.first().map(who_of).unwrap_or_default();
+        let count = outgoing.items.len();
+        let kind = if outgoing.is_digest { "Digest, " } else { "" };
+        Self {
+            title: format!(
+                "[{kind}{}] {count} findings, the gravest {worst}",
+                outgoing.severity.name().to_uppercase()
+            ),
+            summary: counted(&outgoing.items),
+            facts: Vec::new(),
+            entries: outgoing
+                .items
+                .iter()
+                .map(|item| Entry {
+                    title: title(item),
+                    summary: clean(&item.finding.summary, ENTRY_LIMIT),
+                    subject: item.finding.token.as_ref().map_or_else(
+                        || clean(&item.finding.subject.id, 80),
+                        |token| token.id.to_string(),
+                    ),
+                    id: item.finding.id.to_string(),
+                    link: public_url.map(|base| link(base, &item.finding)),
+                })
+                .collect(),
+            link: public_url.map(|base| page(base, "findings")),
+            footer: String::new(),
+        }
+    }
+
+    /// The message in parts that each hold as many entries as fit into `budget` by `cost` and are at most `limit`; with
+    /// which entries each part has.
+    pub(crate) fn split(
+        self,
+        budget: usize,
+        limit: usize,
+        cost: impl Fn(&Entry) -> usize,
+    ) -> Vec<(Range<usize>, Self)> {
+        if self.entries.is_empty() {
+            return vec![(0..1, self)];
+        }
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let mut spent = 0;
+        for (index, entry) in self.entries.iter().enumerate() {
+            let cost = cost(entry);
+            match ranges.last_mut() {
+                Some(range) if spent + cost <= budget && range.len() < limit => {
+                    range.end = index + 1;
+                    spent += cost;
+                }
+                _ => {
+                    ranges.push(index..index + 1);
+                    spent = cost;
+                }
+            }
+        }
+        let count = ranges.len();
+        let part = |(index, range): (usize, Range<usize>)| {
+            let mut part = self.clone();
+            part.entries = self.entries[range.clone()].to_vec();
+            if count > 1 {
+                part.title = format!("{} ({} of {count})", self.title, index + 1);
+            }
+            (range, part)
+        };
+        ranges.into_iter().enumerate().map(part).collect()
     }
 }
 
-fn title(outgoing: &Outgoing) -> String {
-    let finding = &*outgoing.finding;
+fn footer(outgoing: &Outgoing) -> String {
+    let mut footer = match outgoing.items.as_slice() {
+        [item] => format!("Tokenwatch · {} · {}", item.finding.id, outgoing.id),
+        _ => format!("Tokenwatch · {}", outgoing.id),
+    };
+    match outgoing.occasion {
+        Occasion::Repeated => {
+            footer.push_str(" · told again: it goes on and nobody acknowledged it");
+        }
+        Occasion::Unacknowledged => footer.push_str(" · nobody acknowledged it in time"),
+        _ => {}
+    }
+    if outgoing.repeated {
+        footer.push_str(" · possibly a repeat: an earlier attempt was interrupted");
+    }
+    footer
+}
+
+/// `7 new, 2 graver, 1 ended`.
+fn counted(items: &[Item]) -> String {
+    let count = |occasion, word: &str| {
+        let count = items
+            .iter()
+            .filter(|item| item.occasion == occasion)
+            .count();
+        (count > 0).then(|| format!("{count} {word}"))
+    };
+    let counts = [
+        count(Occasion::Opened, "new"),
+        count(Occasion::Escalated, "graver than before"),
+        count(Occasion::Unacknowledged, "not acknowledged in time"),
+        count(Occasion::Repeated, "still going on"),
+        count(Occasion::Closed, "ended"),
+    ];
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    format!("{}.", counts.join(", "))
+}
+
+fn who_of(item: &Item) -> String {
+    let finding = &*item.finding;
     let token = finding.token.as_ref();
     let who = token
         .and_then(|token| token.consumer.clone())
         .or_else(|| token.and_then(|token| token.credential_id.clone()))
         .unwrap_or_else(|| finding.subject.id.clone());
-    let severity = outgoing.severity.name().to_uppercase();
-    let mark = match outgoing.occasion {
-        Occasion::Opened => severity,
+    format!("{}: {}", finding.detector, clean(&who, 80))
+}
+
+fn title(item: &Item) -> String {
+    let severity = item.severity.name().to_uppercase();
+    let mark = match item.occasion {
+        Occasion::Opened | Occasion::Notice => severity,
         Occasion::Escalated => format!("now {severity}"),
         Occasion::Closed => format!("{severity}, ended"),
+        Occasion::Repeated => format!("{severity}, still"),
+        Occasion::Unacknowledged => format!("{severity}, unacknowledged"),
     };
-    format!("[{mark}] {}: {}", finding.detector, clean(&who, 80))
+    format!("[{mark}] {}", who_of(item))
 }
 
 fn facts(finding: &Finding, response: Option<&Response>) -> Vec<(&'static str, String)> {
@@ -86,6 +247,12 @@ fn facts(finding: &Finding, response: Option<&Response>) -> Vec<(&'static str, S
         (
             "Owner",
             of_token(token.and_then(|token| token.owner.as_ref())),
+        ),
+        ("Team", known(finding, "team")),
+        ("Environment", known(finding, "environment")),
+        (
+            "Incident",
+            finding.incident_id.as_ref().map(|id| clean(id, 80)),
         ),
         ("Since", Some(since(finding))),
         ("How sure", Some(how_sure(finding))),
@@ -174,12 +341,17 @@ fn done(response: Option<&Response>) -> String {
     }
 }
 
+fn known(finding: &Finding, key: &str) -> Option<String> {
+    let values = token_facts(finding, key);
+    (!values.is_empty()).then(|| clean(&values.join(", "), VALUE_LIMIT))
+}
+
 fn link(base: &Url, finding: &Finding) -> String {
-    format!(
-        "{}/findings/{}",
-        base.as_str().trim_end_matches('/'),
-        finding.id
-    )
+    page(base, &format!("findings/{}", finding.id))
+}
+
+fn page(base: &Url, path: &str) -> String {
+    format!("{}/{path}", base.as_str().trim_end_matches('/'))
 }
 
 fn list(values: &[String]) -> Option<String> {

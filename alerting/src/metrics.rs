@@ -21,6 +21,8 @@ pub struct AlertingMetrics {
     ledger_errors: Family<LedgerLabels, Counter>,
     reconciliations: Counter,
     endpoints_disabled: Gauge,
+    unreachable: Family<ChannelLabels, Gauge>,
+    groups: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,6 +103,16 @@ impl AlertingMetrics {
             "Webhooks that answered 410 and are not used until they are configured anew",
             self.endpoints_disabled.clone(),
         );
+        registry.register(
+            "receivers_unreachable",
+            "Receivers that several attempts in a row did not reach",
+            self.unreachable.clone(),
+        );
+        registry.register(
+            "findings_held",
+            "Findings that may still have something to be told about",
+            self.groups.clone(),
+        );
     }
 
     pub(crate) fn notified(&self, channel: ChannelName, result: NotificationResult) {
@@ -142,6 +154,16 @@ impl AlertingMetrics {
 
     pub(crate) fn reconciled(&self) {
         self.reconciliations.inc();
+    }
+
+    pub(crate) fn unreachable(&self, channel: ChannelName, change: i64) {
+        self.unreachable
+            .get_or_create(&ChannelLabels { channel })
+            .inc_by(change);
+    }
+
+    pub(crate) fn holds(&self, findings: usize) {
+        self.groups.set(i64::try_from(findings).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn endpoint_disabled(&self) {

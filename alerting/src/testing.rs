@@ -4,8 +4,8 @@ pub(crate) mod http_server;
 pub(crate) mod smtp_server;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -14,7 +14,12 @@ use tokenwatch_model::{
     Severity, Subject, SubjectKind, Timestamp, TokenId,
 };
 
+use tokio::time::Instant;
+
+use crate::channel::Channel;
 use crate::config::{AlertingConfig, AlertingSettings};
+use crate::occasion::Occasion;
+use crate::outgoing::{Item, Outgoing};
 
 /// The time at which every test starts.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_795_329_600);
@@ -49,6 +54,8 @@ pub(crate) fn secrets() -> Secrets {
             "https://hooks.slack.example/services/T0/B0/verysecret",
         ),
         ("PASSWORD", "hunter2hunter2"),
+        ("PAGERDUTY_KEY", "R0UT1NGKEYR0UT1NGKEYR0UT1NGKEYR0"),
+        ("OPSGENIE_KEY", "eb243592-faa2-4ba2-a551q-1afdf565c889"),
     ]))
 }
 
@@ -92,6 +99,51 @@ pub(crate) fn finding(number: u128) -> Finding {
     }
 }
 
+/// A message that opens `finding`.
+pub(crate) fn outgoing(finding: Finding) -> Outgoing {
+    outgoing_of(vec![finding])
+}
+
+/// A message that opens `findings`.
+pub(crate) fn outgoing_of(findings: Vec<Finding>) -> Outgoing {
+    let items: Vec<Item> = findings
+        .into_iter()
+        .map(|finding| Item {
+            occasion: Occasion::Opened,
+            severity: finding.severity,
+            finding: Arc::new(finding),
+            response: None,
+        })
+        .collect();
+    let id = match items.as_slice() {
+        [item] => item.id("ops", 0),
+        _ => "ntf_0123456789abcdef0123456789abcdef".to_owned(),
+    };
+    Outgoing {
+        id,
+        receiver: "ops".into(),
+        occasion: Occasion::Opened,
+        severity: Severity::High,
+        items,
+        group: "grp_0123456789abcdef0123456789abcdef".to_owned(),
+        step: 0,
+        is_over: false,
+        is_digest: false,
+        repeated: false,
+        notice: None,
+    }
+}
+
+/// The channel of a receiver with these keys besides its name.
+pub(crate) fn channel(keys: &str) -> Channel {
+    let text = format!(
+        "public_url = \"https://tokenwatch.example.com\"\n[[receivers]]\nname = \"ops\"\n{keys}\n\
+         [[routes]]\nreceivers = [\"ops\"]"
+    );
+    let settings = settings(&text);
+    Channel::new(&settings.receivers[0], &settings.layouts[0]).expect("a channel")
+}
+
 /// The same finding in its next version, with this severity.
 pub(crate) fn revised(finding: &Finding, severity: Severity) -> Finding {
     Finding {
@@ -101,22 +153,46 @@ pub(crate) fn revised(finding: &Finding, severity: Severity) -> Finding {
     }
 }
 
-/// A clock that starts at [`NOW`] and moves when told to.
+/// A clock that starts at [`NOW`], goes on with the runtime's virtual time, and can be moved ahead of it.
 #[derive(Clone)]
-pub(crate) struct HandClock(Arc<AtomicI64>);
+pub(crate) struct HandClock {
+    micros: Arc<AtomicI64>,
+    running_since: Arc<Mutex<Option<Instant>>>,
+}
 
 impl HandClock {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(NOW.as_micros())))
+        Self {
+            micros: Arc::new(AtomicI64::new(NOW.as_micros())),
+            running_since: Arc::default(),
+        }
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        let micros = Arc::clone(&self.0);
-        Clock::new(move || Timestamp::from_micros(micros.load(Ordering::SeqCst)))
+        let clock = self.clone();
+        Clock::new(move || clock.now())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        let since = *self.running_since.lock().unwrap();
+        let elapsed = since.map_or(Duration::ZERO, |since| since.elapsed());
+        Timestamp::from_micros(self.micros.load(Ordering::SeqCst)) + elapsed
+    }
+
+    /// From now on it goes on with this runtime's time.
+    pub(crate) fn start(&self) {
+        *self.running_since.lock().unwrap() = Some(Instant::now());
+    }
+
+    /// The runtime ends; its time has passed.
+    pub(crate) fn stop(&self) {
+        let now = self.now();
+        *self.running_since.lock().unwrap() = None;
+        self.micros.store(now.as_micros(), Ordering::SeqCst);
     }
 
     pub(crate) fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).expect("a short time");
-        self.0.fetch_add(micros, Ordering::SeqCst);
+        self.micros.fetch_add(micros, Ordering::SeqCst);
     }
 }

@@ -4,14 +4,17 @@ mod findings;
 mod incidents;
 mod input;
 mod live;
+mod notifications;
+mod operators;
 mod overview;
 mod registration;
 mod series;
 mod session;
+mod silences;
 mod tokens;
 
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router, extract::State};
 
 use crate::auth;
@@ -34,8 +37,24 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
         .route("/findings", get(findings::list))
         .route("/findings/{id}", get(findings::show))
         .route("/findings/{id}/events", get(findings::events))
+        .route(
+            "/findings/{id}/acknowledgement",
+            post(operators::acknowledge_finding).delete(operators::withdraw_finding),
+        )
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::show))
+        .route(
+            "/incidents/{id}/acknowledgement",
+            post(operators::acknowledge_incident).delete(operators::withdraw_incident),
+        )
+        .route("/notifications", get(notifications::list))
+        .route("/audit", get(operators::trail))
+        .route("/silences", get(silences::list).post(silences::create))
+        .route("/silences/preview", post(silences::preview))
+        .route(
+            "/silences/{id}",
+            axum::routing::patch(silences::change).delete(silences::end),
+        )
         .route("/tokens", get(tokens::list))
         .route("/tokens/{id}", get(tokens::show))
         .route("/tokens/{id}/series", get(tokens::calls))

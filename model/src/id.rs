@@ -84,6 +84,11 @@ id! {
 }
 
 impl FindingId {
+    /// No finding: what the ledger says of messages in which Tokenwatch speaks of itself.
+    pub const NIL: Self = Self::from_bits(0);
+}
+
+impl FindingId {
     /// The id of the episode of `detector` on `subject` that began in the window starting at `start_micros`.
     pub fn of_episode(detector: &str, subject: &str, start_micros: i64) -> Self {
         let mut hash = Sha256::new();

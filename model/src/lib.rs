@@ -15,6 +15,7 @@ mod id;
 mod incident;
 mod latency;
 mod ledger;
+mod matcher;
 mod origin;
 mod outcome;
 mod owned;
@@ -22,6 +23,7 @@ mod profile;
 mod registration;
 mod secret;
 mod severity;
+mod silence;
 mod timestamp;
 
 pub use clock::Clock;
@@ -38,6 +40,7 @@ pub use latency::{LatencyRecorder, LatencySummary};
 pub use ledger::{
     Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
 };
+pub use matcher::{FindingMatcher, token_facts};
 pub use origin::{Origin, Position, StreamId};
 pub use outcome::Outcome;
 pub use profile::{ProfilePeak, ProfilePlace, TokenProfile};
@@ -46,4 +49,5 @@ pub use registration::{
 };
 pub use secret::SecretSource;
 pub use severity::Severity;
+pub use silence::{Acknowledgement, Silence};
 pub use timestamp::{Timestamp, TimestampError};

@@ -23,7 +23,7 @@ struct ReceiverReasonRow {
 }
 
 impl Store {
-    /// The newest line of every message about `findings`.
+    /// The newest line of every message about each of `findings`.
     pub async fn notifications_of(
         &self,
         findings: &[FindingId],
@@ -35,7 +35,8 @@ impl Store {
             .client()
             .query(
                 "SELECT ?fields FROM notifications WHERE finding_id IN ? \
-                 ORDER BY id, at DESC, result != 'sending' DESC LIMIT 1 BY id",
+                 ORDER BY finding_id, id, at DESC, result IN ('sent', 'failed', 'muted') DESC \
+                 LIMIT 1 BY finding_id, id",
             )
             .bind(names(findings))
             .fetch_all::<NotificationRow>()

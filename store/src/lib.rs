@@ -13,6 +13,7 @@ mod insert;
 mod ledger;
 mod metrics;
 mod migrations;
+mod operators;
 pub mod queries;
 mod registrations;
 mod replay;
@@ -33,6 +34,7 @@ pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use history::History;
 pub use metrics::StoreMetrics;
+pub use operators::{ACKNOWLEDGED, Lease, SILENCES_LIMIT, WITHDRAWN};
 pub use registrations::{KnownRegistration, RegistrationVersion};
 pub use replay::StoredSet;
 pub use rows::{

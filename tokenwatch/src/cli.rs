@@ -50,6 +50,12 @@ pub(crate) enum Command {
     /// Work with the console's users
     #[command(subcommand)]
     User(UserCommand),
+    /// Work with alert routes
+    #[command(subcommand)]
+    Routes(RoutesCommand),
+    /// Work with alert receivers
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Bring the store's schema up to date, then end
     Migrate(ConfigArg),
     /// Write a shell's completions to standard output
@@ -246,6 +252,79 @@ pub(crate) enum UserCommand {
         /// The name to log in with
         name: String,
     },
+}
+
+/// `tokenwatch routes …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoutesCommand {
+    /// Tell which ways a finding would go, and why
+    Test(RoutesTestArgs),
+}
+
+/// `tokenwatch routes test`.
+#[derive(Debug, Args)]
+pub(crate) struct RoutesTestArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    #[command(flatten)]
+    pub(crate) finding: FindingArgs,
+    /// As of this time (RFC 3339: 2026-11-22T06:40:00Z) instead of now
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    /// Write one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `tokenwatch alerts …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Send a real sample to a receiver
+    Test(AlertsTestArgs),
+}
+
+/// `tokenwatch alerts test`.
+#[derive(Debug, Args)]
+pub(crate) struct AlertsTestArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// The receiver's name in the configuration
+    #[arg(value_name = "RECEIVER")]
+    pub(crate) receiver: String,
+    #[command(flatten)]
+    pub(crate) finding: FindingArgs,
+    /// A group of this many findings
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) count: u32,
+    /// Print what would be sent and send nothing
+    #[arg(long)]
+    pub(crate) preview: bool,
+}
+
+/// Which finding: one from a file, or a sample with these traits.
+#[derive(Debug, Args)]
+pub(crate) struct FindingArgs {
+    /// Take the finding from this JSON file, as the API and `replay` give it (`-`: standard input)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["severity", "detector", "consumer", "owner", "team", "environment"])]
+    pub(crate) finding: Option<PathBuf>,
+    /// info, low, medium, high or critical
+    #[arg(long, default_value = "high")]
+    pub(crate) severity: String,
+    /// The detector
+    #[arg(long, default_value = "concurrent_use")]
+    pub(crate) detector: String,
+    /// The token's consumer
+    #[arg(long, default_value = "sample-consumer")]
+    pub(crate) consumer: String,
+    /// The token's owner
+    #[arg(long)]
+    pub(crate) owner: Option<String>,
+    /// The token's team
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    /// The token's environment
+    #[arg(long)]
+    pub(crate) environment: Option<String>,
 }
 
 /// `tokenwatch embedded-clickhouse`: what the store tells the child process that it starts.

@@ -1,5 +1,6 @@
 //! One file per command; this one says which is which.
 
+mod alerts;
 mod backtest;
 mod check_config;
 mod completions;
@@ -8,6 +9,8 @@ mod explain;
 mod input;
 mod migrate;
 mod replay;
+mod routes;
+mod sample;
 mod scopes;
 mod simulate;
 mod stored;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 
 use tokenwatch_store::EmbeddedServerOptions;
 
-use crate::cli::{Command, TokenCommand, UserCommand};
+use crate::cli::{AlertsCommand, Command, RoutesCommand, TokenCommand, UserCommand};
 use crate::{demo, wiring};
 
 /// `EX_USAGE` of sysexits.h: the configuration is wrong.
@@ -41,6 +44,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(UserCommand::Add { config, name }) => {
             block_on(user::add(config.config, name))?;
         }
+        Command::Routes(RoutesCommand::Test(args)) => quietly(routes::test(&args))?,
+        Command::Alerts(AlertsCommand::Test(args)) => block_on(alerts::test(args))?,
         Command::Migrate(config) => block_on(migrate::run(config.config))?,
         Command::Completions { shell } => completions::run(shell),
         Command::EmbeddedClickhouse(args) => {

@@ -12,16 +12,19 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Mail, Tokio1Executor};
 use secrecy::ExposeSecret as _;
-use url::Url;
 
-use super::{Delivery, Outgoing};
+use super::{Delivery, Part, Payload};
 use crate::config::{ChannelSettings, SmtpTls};
+use crate::layout::Layout;
 use crate::message::Message;
+use crate::outgoing::Outgoing;
 
 /// For each command; a mail takes about six.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// One worker sends one mail at a time.
 const CONNECTIONS_LIMIT: u32 = 1;
+/// Characters of the findings in one mail: with headers and encoding well below the 10 MB that servers take.
+const MAIL_CHARS: usize = 2_000_000;
 /// Servers close idle connections after a few minutes; RFC 5321 asks for five.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -30,15 +33,12 @@ pub(crate) struct EmailChannel {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     to: Vec<Mailbox>,
-    public_url: Option<Url>,
+    layout: Layout,
 }
 
 impl EmailChannel {
     /// `settings` are those of an e-mail receiver.
-    pub(super) fn new(
-        settings: &ChannelSettings,
-        public_url: Option<&Url>,
-    ) -> Result<Self, SmtpError> {
+    pub(super) fn new(settings: &ChannelSettings, layout: Layout) -> Result<Self, SmtpError> {
         let ChannelSettings::Email {
             host,
             port,
@@ -71,13 +71,29 @@ impl EmailChannel {
             transport: builder.build(),
             from: from.clone(),
             to: to.clone(),
-            public_url: public_url.cloned(),
+            layout,
         })
     }
 
-    pub(super) async fn send(&self, outgoing: &Outgoing) -> Delivery {
-        let message = Message::new(outgoing, self.public_url.as_ref());
-        let Ok(mail) = self.mail(&outgoing.id, &message) else {
+    /// As few mails as possible; each stays small enough for every server.
+    pub(super) fn render(&self, outgoing: &Outgoing) -> Vec<Part> {
+        Message::new(outgoing, &self.layout)
+            .split(MAIL_CHARS, usize::MAX, |entry| {
+                // As text and as HTML, with its markup.
+                2 * (entry.title.len() + entry.summary.len() + entry.subject.len()) + 500
+            })
+            .into_iter()
+            .map(|(items, message)| {
+                Part::of_range(outgoing, items, Payload::Mail(Box::new(message)))
+            })
+            .collect()
+    }
+
+    pub(super) async fn send(&self, part: &Part) -> Delivery {
+        let Payload::Mail(message) = &part.payload else {
+            unreachable!("the channel renders mails alone");
+        };
+        let Ok(mail) = self.mail(&part.id, message) else {
             return Delivery::Rejected {
                 reason: "mail_not_built".to_owned(),
             };
@@ -141,10 +157,21 @@ fn classify(error: &SmtpError) -> Delivery {
     }
 }
 
-fn text(message: &Message) -> String {
+/// The mail as text.
+pub(super) fn text(message: &Message) -> String {
     let mut text = format!("{}\n\n{}\n\n", message.title, message.summary);
     for (label, value) in &message.facts {
         writeln!(text, "{label}: {value}").expect("a String takes everything");
+    }
+    for entry in &message.entries {
+        writeln!(
+            text,
+            "{}\n  {}\n  {}",
+            entry.title,
+            entry.summary,
+            entry.link.as_ref().unwrap_or(&entry.id)
+        )
+        .expect("a String takes everything");
     }
     if let Some(link) = &message.link {
         write!(text, "\n{link}\n").expect("a String takes everything");
@@ -164,16 +191,35 @@ fn html(message: &Message) -> String {
         )
         .expect("a String takes everything");
     }
+    let mut entries = String::new();
+    for entry in &message.entries {
+        let title = match &entry.link {
+            Some(link) => format!("<a href=\"{}\">{}</a>", escape(link), escape(&entry.title)),
+            None => format!(
+                "{} <small>{}</small>",
+                escape(&entry.title),
+                escape(&entry.id)
+            ),
+        };
+        write!(
+            entries,
+            "<p style=\"margin:0 0 8px\"><b>{title}</b><br>{}<br>\
+             <span style=\"color:#57606a\">{}</span></p>",
+            escape(&entry.summary),
+            escape(&entry.subject)
+        )
+        .expect("a String takes everything");
+    }
     let link = message.link.as_ref().map_or(String::new(), |link| {
         format!("<p><a href=\"{}\">Open in Tokenwatch</a></p>", escape(link))
     });
     format!(
         "<!doctype html><html><body style=\"font:15px/1.5 sans-serif;color:#1f2328\">\
          <h2 style=\"font-size:17px;margin:0 0 8px\">{}</h2><p>{}</p>\
-         <table style=\"border-collapse:collapse;font-size:14px\">{rows}</table>{link}\
+         <table style=\"border-collapse:collapse;font-size:14px\">{rows}</table>{entries}{link}\
          <p style=\"color:#8c959f;font-size:12px\">{}</p></body></html>\n",
         escape(&message.title),
-        escape(&message.summary),
+        escape(&message.summary).replace('\n', "<br>"),
         escape(&message.footer)
     )
 }

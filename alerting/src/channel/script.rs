@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use super::{Delivery, Outgoing};
+use super::{Delivery, Part, Payload};
+use crate::outgoing::Outgoing;
 
 /// Shared between the test and the worker.
 #[derive(Clone, Default)]
@@ -34,8 +35,20 @@ impl ScriptChannel {
         self.attempts.lock().unwrap().clone()
     }
 
-    pub(super) async fn send(&self, message: &Outgoing) -> Delivery {
-        self.attempts.lock().unwrap().push(message.clone());
+    pub(super) fn render(message: &Outgoing) -> Vec<Part> {
+        let payload = Payload::Script(Box::new(message.clone()));
+        vec![Part::of_range(
+            message,
+            0..message.items.len().max(1),
+            payload,
+        )]
+    }
+
+    pub(super) async fn send(&self, part: &Part) -> Delivery {
+        let Payload::Script(message) = &part.payload else {
+            unreachable!("the script renders for itself");
+        };
+        self.attempts.lock().unwrap().push((**message).clone());
         if self.hangs {
             std::future::pending::<()>().await;
         }

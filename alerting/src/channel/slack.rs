@@ -3,15 +3,15 @@
 //! Slack knows no message ids: after a crash between sending and recording, the message is sent again and says that
 //! it may be a repeat. A lost page is worse than a repeated one.
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use tokenwatch_model::Timestamp;
-use url::Url;
 
-use super::{Delivery, Outgoing};
+use super::post::Poster;
+use super::{Delivery, Part, Payload};
 use crate::config::SecretUrl;
-use crate::http::{Answer, HttpClient};
-use crate::message::Message;
+use crate::layout::Layout;
+use crate::message::{Entry, Message};
+use crate::outgoing::Outgoing;
 
 /// Characters of a header's plain text.
 const HEADER_LIMIT: usize = 150;
@@ -19,56 +19,51 @@ const HEADER_LIMIT: usize = 150;
 const SECTION_LIMIT: usize = 3_000;
 /// Fields of a section.
 const FIELDS_LIMIT: usize = 10;
-/// Characters of one field. Slack allows 2,000, but refuses messages beyond about 13,200 in all: 14 facts of 500,
-/// a section of 3,000 and the rest stay below 11,000.
-const FIELD_LIMIT: usize = 500;
+/// Characters of one field. Slack allows 2,000, but refuses messages beyond about 13,200 in all: 16 facts of 450,
+/// a section of 3,000 and the rest stay below 11,500.
+const FIELD_LIMIT: usize = 450;
+/// Characters of the text that notifications show.
+const FALLBACK_LIMIT: usize = 1_000;
+/// Findings in one message: Slack takes 50 blocks, and six are the rest.
+const ENTRIES_LIMIT: usize = 40;
+/// Characters of all findings in one message, JSON and markup included: with the rest below 13,200.
+const ENTRIES_BUDGET: usize = 7_500;
+/// Characters of one of several findings.
+const ENTRY_LIMIT: usize = 400;
 
 /// A Slack incoming webhook.
 pub(crate) struct SlackChannel {
-    client: HttpClient,
-    url: SecretUrl,
-    public_url: Option<Url>,
+    poster: Poster,
+    layout: Layout,
 }
 
 impl SlackChannel {
     pub(super) fn new(
         url: SecretUrl,
         allow_private: bool,
-        public_url: Option<Url>,
+        layout: Layout,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            client: HttpClient::new(allow_private)?,
-            url,
-            public_url,
+            poster: Poster::new(url, allow_private)?,
+            layout,
         })
     }
 
-    pub(super) async fn send(&self, message: &Outgoing, now: Timestamp) -> Delivery {
-        let payload = payload(&Message::new(message, self.public_url.as_ref()));
-        let mut headers = HeaderMap::with_capacity(1);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = payload.to_string().into_bytes();
-        let answer = self
-            .client
-            .post(self.url.expose(), headers, body, now)
-            .await;
-        match answer {
-            Ok(answer) => classify(answer),
-            Err(no_answer) => Delivery::of_no_answer(no_answer),
-        }
+    pub(super) fn render(&self, outgoing: &Outgoing) -> Vec<Part> {
+        Message::new(outgoing, &self.layout)
+            .split(ENTRIES_BUDGET, ENTRIES_LIMIT, |entry| {
+                section(entry).to_string().chars().count() + 1
+            })
+            .into_iter()
+            .map(|(items, message)| {
+                let body = payload(&message).to_string().into_bytes();
+                Part::of_range(outgoing, items, Payload::Body(body))
+            })
+            .collect()
     }
-}
 
-/// What Slack means: 4xx stays (no such hook, archived channel, payload refused), but for 408 and 429.
-fn classify(answer: Answer) -> Delivery {
-    let reason = format!("http_{}", answer.status);
-    match answer.status {
-        200..=299 => Delivery::Accepted,
-        408 | 429 | 500..=599 => Delivery::Retry {
-            reason,
-            after: answer.retry_after,
-        },
-        _ => Delivery::Rejected { reason },
+    pub(super) async fn send(&self, part: &Part, now: Timestamp) -> Delivery {
+        self.poster.post(part, now).await
     }
 }
 
@@ -88,6 +83,7 @@ fn payload(message: &Message) -> Value {
             .collect();
         blocks.push(json!({"type": "section", "fields": fields}));
     }
+    blocks.extend(message.entries.iter().map(section));
     if let Some(link) = &message.link {
         blocks.push(
             json!({"type": "actions", "elements": [{"type": "button", "url": link,
@@ -100,9 +96,20 @@ fn payload(message: &Message) -> Value {
     let fallback = format!(
         "{}: {}",
         escape(&message.title, HEADER_LIMIT),
-        escape(&message.summary, SECTION_LIMIT)
+        escape(&message.summary, FALLBACK_LIMIT)
     );
     json!({"text": fallback, "blocks": blocks})
+}
+
+/// One of several findings.
+fn section(entry: &Entry) -> Value {
+    let title = escape(&entry.title, HEADER_LIMIT);
+    let title = match &entry.link {
+        Some(link) => format!("*<{link}|{}>*", title.replace('|', "/")),
+        None => format!("*{title}* {}", entry.id),
+    };
+    let summary = escape(&entry.summary, ENTRY_LIMIT);
+    json!({"type": "section", "text": text(&format!("{title}\n{summary}\n`{}`", escape(&entry.subject, 80)))})
 }
 
 /// A text in Slack's markup in which nothing turns into links or mentions by itself.

@@ -4,23 +4,26 @@
 //! message that was repeated has the same `webhook-id`, by which the receiver knows it.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokenwatch_model::{Finding, Timestamp};
 
-use super::{Delivery, Outgoing};
-use crate::config::SecretUrl;
+use super::{Delivery, Part, Payload, ocsf};
+use crate::config::{BodyFormat, SecretUrl};
 use crate::http::SignedEndpoint;
 use crate::occasion::Occasion;
+use crate::outgoing::{Item, Outgoing};
 use crate::signature::SigningSecret;
 
 /// A signed webhook.
 pub(crate) struct WebhookChannel {
     endpoint: SignedEndpoint,
+    format: BodyFormat,
 }
 
 /// The body, as Standard Webhooks advises.
 #[derive(Serialize)]
 struct Body<'b> {
-    r#type: &'static str,
+    r#type: String,
     timestamp: Timestamp,
     data: &'b Finding,
 }
@@ -29,15 +32,24 @@ impl WebhookChannel {
     pub(super) fn new(
         url: SecretUrl,
         secrets: Vec<SigningSecret>,
+        format: BodyFormat,
         allow_private: bool,
     ) -> Result<Self, reqwest::Error> {
         let endpoint = SignedEndpoint::new(url, secrets, allow_private)?;
-        Ok(Self { endpoint })
+        Ok(Self { endpoint, format })
     }
 
-    pub(super) async fn send(&self, message: &Outgoing, now: Timestamp) -> Delivery {
-        let body = body(message);
-        match self.endpoint.post(&message.id, body, now).await {
+    pub(super) fn render(&self, message: &Outgoing) -> Vec<Part> {
+        Part::each(message, |id, item| {
+            Payload::Body(body(self.format, id, message, item))
+        })
+    }
+
+    pub(super) async fn send(&self, part: &Part, now: Timestamp) -> Delivery {
+        let Payload::Body(body) = &part.payload else {
+            unreachable!("the channel renders bodies alone");
+        };
+        match self.endpoint.post(&part.id, body.clone(), now).await {
             Ok(answer) => match answer.status {
                 200..=299 => Delivery::Accepted,
                 410 => Delivery::Gone,
@@ -55,19 +67,40 @@ impl WebhookChannel {
     }
 }
 
-fn body(message: &Outgoing) -> Vec<u8> {
-    let finding = &*message.finding;
-    let (r#type, timestamp) = match message.occasion {
-        Occasion::Opened => ("finding.opened", finding.detected_at),
-        Occasion::Escalated => ("finding.escalated", finding.detected_at),
-        Occasion::Closed => ("finding.closed", finding.last_event_at),
+/// One finding, or a notice, as JSON for programs.
+pub(super) fn body(
+    format: BodyFormat,
+    id: &str,
+    message: &Outgoing,
+    item: Option<&Item>,
+) -> Vec<u8> {
+    let body = match (item, format) {
+        (Some(item), BodyFormat::Tokenwatch) => native(item),
+        (Some(item), BodyFormat::Ocsf) => ocsf::detection_finding(item, id),
+        (None, _) => {
+            let notice = message.notice.as_ref();
+            json!({"type": "tokenwatch.notice", "data": {
+                "title": notice.map(|notice| &notice.title),
+                "text": notice.map(|notice| &notice.text),
+                "facts": notice.map(|notice| notice.facts.iter().cloned().collect::<std::collections::BTreeMap<_, _>>()),
+            }})
+        }
+    };
+    body.to_string().into_bytes()
+}
+
+fn native(item: &Item) -> Value {
+    let finding = &*item.finding;
+    let timestamp = match item.occasion {
+        Occasion::Closed => finding.last_event_at,
+        _ => finding.detected_at,
     };
     let body = Body {
-        r#type,
+        r#type: format!("finding.{}", item.occasion.name()),
         timestamp,
         data: finding,
     };
-    serde_json::to_vec(&body)
+    serde_json::to_value(&body)
         .expect("findings have string keys and no custom serialisers that fail")
 }
 

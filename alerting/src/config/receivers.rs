@@ -1,20 +1,15 @@
 //! `[[alerting.receivers]]`: whom messages go to, by `kind`.
 
+mod settings;
+mod validate;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use lettre::message::Mailbox;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Problems, SecretSource};
 
-use super::secrets::{self, SecretUrl, UrlKeys};
-use crate::signature::SigningSecret;
-
-/// Names go into ids, metrics and the ledger.
-const NAME_LIMIT: usize = 64;
-/// One mail goes to this many addresses at most; larger circles are mailing lists.
-const ADDRESS_LIMIT: usize = 50;
+pub use settings::{ChannelSettings, KafkaOptions, ReceiverSettings, SyslogSettings};
+pub(super) use validate::validate;
 
 /// One receiver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +91,9 @@ pub enum ReceiverConfig {
         /// Files with signing secrets; all sign.
         #[serde(default)]
         secret_file: Vec<String>,
+        /// How findings are written.
+        #[serde(default)]
+        format: BodyFormat,
         /// Whether it may have a private address, and be reached by http.
         #[serde(default)]
         allow_private: bool,
@@ -103,6 +101,185 @@ pub enum ReceiverConfig {
         #[serde(default)]
         send_closed: bool,
     },
+    /// A Microsoft Teams workflow.
+    Teams {
+        /// Its name, for routes and the ledger.
+        name: String,
+        /// The environment variable that holds its URL, which is a secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url_env: Option<String>,
+        /// The file that holds its URL.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url_file: Option<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+        /// Whether it is told when a finding closes.
+        #[serde(default)]
+        send_closed: bool,
+    },
+    /// `PagerDuty`'s Events API, version 2.
+    Pagerduty {
+        /// Its name, for routes and the ledger.
+        name: String,
+        /// The environment variable that holds the integration's routing key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        routing_key_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        routing_key_file: Option<String>,
+        /// Where events go.
+        #[serde(default = "pagerduty_url")]
+        url: String,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+        /// Whether it is told when a finding closes, which resolves its alert.
+        #[serde(default = "yes")]
+        send_closed: bool,
+    },
+    /// Opsgenie, or Jira Service Management.
+    Opsgenie {
+        /// Its name, for routes and the ledger.
+        name: String,
+        /// The environment variable that holds the integration's API key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        api_key_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        api_key_file: Option<String>,
+        /// Where alerts go; in the EU `https://api.eu.opsgenie.com/v2/alerts`.
+        #[serde(default = "opsgenie_url")]
+        url: String,
+        /// The teams that are to respond.
+        #[serde(default)]
+        teams: Vec<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+        /// Whether it is told when a finding closes, which closes its alert.
+        #[serde(default = "yes")]
+        send_closed: bool,
+    },
+    /// An Alertmanager.
+    Alertmanager {
+        /// Its name, for routes and the ledger.
+        name: String,
+        /// Where it is: `https://alertmanager.example.com`.
+        url: String,
+        /// The environment variable that holds the `Authorization` header.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authorization_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authorization_file: Option<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+        /// Whether it is told when a finding closes, which resolves its alert.
+        #[serde(default = "yes")]
+        send_closed: bool,
+    },
+    /// A Kafka topic.
+    Kafka {
+        /// Its name, for routes and the ledger.
+        name: String,
+        /// The topic.
+        topic: String,
+        /// librdkafka's own settings; `bootstrap.servers` at least.
+        #[serde(default)]
+        options: BTreeMap<String, String>,
+        /// Those that are secrets, by the environment variables that hold them.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        options_env: BTreeMap<String, String>,
+        /// Those that are secrets, by the files that hold them.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        options_file: BTreeMap<String, String>,
+        /// How findings are written.
+        #[serde(default)]
+        format: BodyFormat,
+        /// Whether it is told when a finding closes.
+        #[serde(default = "yes")]
+        send_closed: bool,
+    },
+    /// A syslog collector.
+    Syslog {
+        /// Its name, for routes and the ledger.
+        name: String,
+        /// The collector.
+        host: String,
+        /// Its port; absent: 6514 for tls, 601 for tcp, 514 for udp.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+        /// How it is reached.
+        #[serde(default)]
+        transport: SyslogTransport,
+        /// How findings are written.
+        #[serde(default)]
+        format: SyslogFormat,
+        /// What messages call this host.
+        #[serde(default = "nameless")]
+        hostname: String,
+        /// Whether it may have a private address.
+        #[serde(default)]
+        allow_private: bool,
+        /// Whether it is told when a finding closes.
+        #[serde(default = "yes")]
+        send_closed: bool,
+    },
+}
+
+/// How findings are written for programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyFormat {
+    /// As the API gives them, with what happened and when.
+    #[default]
+    Tokenwatch,
+    /// As OCSF events of class 2004, Detection Finding.
+    Ocsf,
+}
+
+/// How a syslog collector is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyslogTransport {
+    /// TCP with TLS.
+    #[default]
+    Tls,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// How findings are written for syslog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyslogFormat {
+    /// A sentence, with structured data before it.
+    #[default]
+    Rfc5424,
+    /// Common Event Format.
+    Cef,
+    /// OCSF events of class 2004, as JSON.
+    Ocsf,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn nameless() -> String {
+    "-".to_owned()
+}
+
+fn pagerduty_url() -> String {
+    "https://events.pagerduty.com/v2/enqueue".to_owned()
+}
+
+fn opsgenie_url() -> String {
+    "https://api.opsgenie.com/v2/alerts".to_owned()
 }
 
 /// How a connection to an SMTP server is encrypted.
@@ -118,58 +295,6 @@ pub enum SmtpTls {
     None,
 }
 
-/// A receiver, checked.
-#[derive(Clone, Debug)]
-pub struct ReceiverSettings {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Whether it is told when a finding closes.
-    pub send_closed: bool,
-    /// How it is reached.
-    pub channel: ChannelSettings,
-}
-
-/// How a receiver is reached.
-#[derive(Clone, Debug)]
-pub enum ChannelSettings {
-    /// The process's own log, and a file.
-    Log {
-        /// Where lines are appended.
-        file: Option<PathBuf>,
-    },
-    /// Mail.
-    Email {
-        /// The SMTP server.
-        host: String,
-        /// Its port.
-        port: u16,
-        /// How the connection is encrypted.
-        tls: SmtpTls,
-        /// User name and password.
-        credentials: Option<(String, SecretString)>,
-        /// The sender.
-        from: Mailbox,
-        /// The recipients.
-        to: Vec<Mailbox>,
-    },
-    /// A Slack incoming webhook.
-    Slack {
-        /// Where it is.
-        url: SecretUrl,
-        /// Whether its address may be a private one.
-        allow_private: bool,
-    },
-    /// A signed webhook.
-    Webhook {
-        /// Where it is.
-        url: SecretUrl,
-        /// What requests are signed with.
-        secrets: Vec<SigningSecret>,
-        /// Whether its address may be a private one.
-        allow_private: bool,
-    },
-}
-
 impl ReceiverConfig {
     /// Its name.
     pub fn name(&self) -> &str {
@@ -177,151 +302,28 @@ impl ReceiverConfig {
             Self::Log { name, .. }
             | Self::Email { name, .. }
             | Self::Slack { name, .. }
-            | Self::Webhook { name, .. } => name,
+            | Self::Webhook { name, .. }
+            | Self::Teams { name, .. }
+            | Self::Pagerduty { name, .. }
+            | Self::Opsgenie { name, .. }
+            | Self::Alertmanager { name, .. }
+            | Self::Kafka { name, .. }
+            | Self::Syslog { name, .. } => name,
         }
     }
 
-    fn send_closed(&self) -> bool {
+    pub(super) fn send_closed(&self) -> bool {
         match self {
             Self::Log { send_closed, .. }
             | Self::Email { send_closed, .. }
             | Self::Slack { send_closed, .. }
-            | Self::Webhook { send_closed, .. } => *send_closed,
+            | Self::Webhook { send_closed, .. }
+            | Self::Teams { send_closed, .. }
+            | Self::Pagerduty { send_closed, .. }
+            | Self::Opsgenie { send_closed, .. }
+            | Self::Alertmanager { send_closed, .. }
+            | Self::Kafka { send_closed, .. }
+            | Self::Syslog { send_closed, .. } => *send_closed,
         }
     }
-}
-
-pub(super) fn validate(
-    receiver: &ReceiverConfig,
-    key: &str,
-    secrets: &dyn SecretSource,
-    problems: &mut Problems,
-) -> Option<ReceiverSettings> {
-    let name = receiver.name();
-    if name.is_empty() || name.len() > NAME_LIMIT || name.chars().any(char::is_control) {
-        let message = format!("must have 1 to {NAME_LIMIT} characters");
-        problems.add(format!("{key}.name"), message);
-    }
-    Some(ReceiverSettings {
-        name: name.into(),
-        send_closed: receiver.send_closed(),
-        channel: channel(receiver, key, secrets, problems)?,
-    })
-}
-
-fn channel(
-    receiver: &ReceiverConfig,
-    key: &str,
-    secrets: &dyn SecretSource,
-    problems: &mut Problems,
-) -> Option<ChannelSettings> {
-    match receiver {
-        ReceiverConfig::Log { file, .. } => Some(ChannelSettings::Log { file: file.clone() }),
-        ReceiverConfig::Email { .. } => email(receiver, key, secrets, problems),
-        ReceiverConfig::Slack {
-            url_env,
-            url_file,
-            allow_private,
-            ..
-        } => {
-            let keys = UrlKeys {
-                url: None,
-                url_env: url_env.as_deref(),
-                url_file: url_file.as_deref(),
-            };
-            Some(ChannelSettings::Slack {
-                url: secrets::url(key, keys, *allow_private, secrets, problems)?,
-                allow_private: *allow_private,
-            })
-        }
-        ReceiverConfig::Webhook {
-            url,
-            url_env,
-            url_file,
-            secret_env,
-            secret_file,
-            allow_private,
-            ..
-        } => {
-            let keys = UrlKeys {
-                url: url.as_deref(),
-                url_env: url_env.as_deref(),
-                url_file: url_file.as_deref(),
-            };
-            let url = secrets::url(key, keys, *allow_private, secrets, problems);
-            let signing = secrets::signing_secrets(key, secret_env, secret_file, secrets, problems);
-            Some(ChannelSettings::Webhook {
-                url: url?,
-                secrets: signing,
-                allow_private: *allow_private,
-            })
-        }
-    }
-}
-
-fn email(
-    receiver: &ReceiverConfig,
-    key: &str,
-    secrets: &dyn SecretSource,
-    problems: &mut Problems,
-) -> Option<ChannelSettings> {
-    let ReceiverConfig::Email {
-        host,
-        port,
-        tls,
-        username,
-        password_env,
-        password_file,
-        from,
-        to,
-        ..
-    } = receiver
-    else {
-        return None;
-    };
-    if host.is_empty() {
-        problems.add(format!("{key}.host"), "must not be empty");
-    }
-    let (env, file) = (password_env.as_deref(), password_file.as_deref());
-    let password = secrets::secret(&format!("{key}.password"), env, file, secrets, problems);
-    let has_password = env.is_some() || file.is_some();
-    if username.is_some() != has_password {
-        let message = "and password_env or password_file belong together";
-        problems.add(format!("{key}.username"), message);
-    }
-    if has_password && *tls == SmtpTls::None {
-        let message = "a password is only sent over an encrypted connection";
-        problems.add(format!("{key}.tls"), message);
-    }
-    if to.is_empty() || to.len() > ADDRESS_LIMIT {
-        let message = format!("must have 1 to {ADDRESS_LIMIT} addresses");
-        problems.add(format!("{key}.to"), message);
-    }
-    let from = mailbox(&format!("{key}.from"), from, problems);
-    let to = to
-        .iter()
-        .enumerate()
-        .filter_map(|(index, address)| mailbox(&format!("{key}.to[{index}]"), address, problems))
-        .collect();
-    let usual_port = match tls {
-        SmtpTls::Starttls => 587,
-        SmtpTls::Tls => 465,
-        SmtpTls::None => 25,
-    };
-    Some(ChannelSettings::Email {
-        host: host.clone(),
-        port: port.unwrap_or(usual_port),
-        tls: *tls,
-        credentials: username.clone().zip(password),
-        from: from?,
-        to,
-    })
-}
-
-fn mailbox(key: &str, text: &str, problems: &mut Problems) -> Option<Mailbox> {
-    let mailbox = text.parse().ok();
-    if mailbox.is_none() {
-        problems.add(key, "is not an address like \"ops@example.com\"");
-    }
-    mailbox
 }

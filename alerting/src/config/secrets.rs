@@ -128,7 +128,8 @@ pub(super) fn signing_secrets(
     found
 }
 
-fn from_env(
+/// The secret in an environment variable.
+pub(super) fn from_env(
     key: &str,
     name: &str,
     secrets: &dyn SecretSource,
@@ -144,7 +145,8 @@ fn from_env(
     found
 }
 
-fn from_file(
+/// The secret in a file.
+pub(super) fn from_file(
     key: &str,
     path: &str,
     secrets: &dyn SecretSource,

@@ -179,3 +179,124 @@ fn no_secret_shows_in_debug() {
         assert!(!debug.contains(secret), "{secret} shows in {debug}");
     }
 }
+
+/// One of everything, with something wrong with it.
+const WRONG: &str = r#"
+        notices_to = ["log", "nobody"]
+        takeover_after = "1s"
+        [[receivers]]
+        kind = "log"
+        name = "log"
+        [[receivers]]
+        kind = "teams"
+        name = "teams"
+        [[receivers]]
+        kind = "pagerduty"
+        name = "pager"
+        routing_key_env = "PASSWORD"
+        [[receivers]]
+        kind = "opsgenie"
+        name = "opsgenie"
+        url = "http://api.opsgenie.example/v2/alerts"
+        [[receivers]]
+        kind = "alertmanager"
+        name = "am"
+        url = "https://10.0.0.1:9093"
+        [[receivers]]
+        kind = "kafka"
+        name = "lake"
+        topic = "with space"
+        options = { "sasl.password" = "hunter2hunter2" }
+        [[receivers]]
+        kind = "syslog"
+        name = "siem"
+        host = ""
+        hostname = "two words"
+        [[templates]]
+        receivers = ["teams", "nobody"]
+        title = "{{ title"
+        [[templates]]
+        receivers = ["nobody"]
+        [[windows]]
+        name = "w"
+        zone = "Europe/Atlantis"
+        from = "25:00"
+        days = ["mon", "someday"]
+        every_weeks = 2
+        [[routes]]
+        receivers = ["log"]
+        active = ["w", "other"]
+        group_wait = "13h"
+        repeat = "1s"
+        digest = { at = ["noon"] }
+        escalate = [{ after = "1m", receivers = [] }]
+        [[routes.routes]]
+        receivers = ["nobody"]
+    "#;
+
+#[test]
+fn every_new_receiver_names_what_is_wrong_with_it() {
+    let mut found = problems(WRONG, &secrets());
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "alerting.notices_to[1]",
+            "alerting.receivers[1]",
+            "alerting.receivers[2].routing_key",
+            "alerting.receivers[3].api_key",
+            "alerting.receivers[3].url",
+            "alerting.receivers[4].url",
+            "alerting.receivers[5].options",
+            "alerting.receivers[5].options",
+            "alerting.receivers[5].topic",
+            "alerting.receivers[6].host",
+            "alerting.receivers[6].hostname",
+            "alerting.routes[0].active[0]",
+            "alerting.routes[0].active[1]",
+            "alerting.routes[0].digest.at[0]",
+            "alerting.routes[0].escalate[0].receivers",
+            "alerting.routes[0].group_wait",
+            "alerting.routes[0].repeat",
+            "alerting.routes[0].routes[0].receivers[0]",
+            "alerting.takeover_after",
+            "alerting.templates[0]",
+            "alerting.templates[1].receivers[0]",
+            "alerting.windows[0].days[1]",
+            "alerting.windows[0].every_weeks",
+            "alerting.windows[0].from",
+            "alerting.windows[0].zone",
+        ]
+    );
+}
+
+#[test]
+fn hosted_services_and_collectors_have_their_usual_places() {
+    let settings = settings(
+        r#"
+        [[receivers]]
+        kind = "pagerduty"
+        name = "log"
+        routing_key_env = "PAGERDUTY_KEY"
+        [[receivers]]
+        kind = "syslog"
+        name = "siem"
+        host = "syslog.example.com"
+        "#,
+    );
+    assert!(
+        settings
+            .receivers
+            .iter()
+            .all(|receiver| receiver.send_closed)
+    );
+    let ChannelSettings::Syslog(syslog) = &settings.receivers[1].channel else {
+        panic!("a syslog receiver");
+    };
+    assert_eq!(
+        (syslog.port, syslog.transport),
+        (6514, SyslogTransport::Tls)
+    );
+    let debug = format!("{settings:?}");
+    assert!(!debug.contains("R0UT1NGKEY"), "{debug}");
+}

@@ -1,8 +1,8 @@
 //! The one task that decides: nothing about a finding is decided twice at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokenwatch_model::{
@@ -13,19 +13,26 @@ use tokenwatch_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::{AlertingEvent, Behind, Runtime};
-use crate::channel::{ChannelName, Outgoing};
+use super::{AlertingEvent, Behind, Runtime, SharedDesk};
+use crate::channel::ChannelName;
 use crate::config::AlertingSettings;
-use crate::decision::{Action, Decision, Reason, decide};
-use crate::ledger::{Book, Ledger, publish};
+use crate::desk::{DISABLED_REASON, Departure, ReceiverHealth};
+use crate::lease::{Candidate, Mandate};
+use crate::ledger::{Ledger, publish};
 use crate::metrics::LedgerOperation;
-use crate::receiver::{DISABLED_REASON, Job};
+use crate::receiver::{Job, QUEUE_LIMIT, WorkerState};
 use crate::response::{Responder, ResponseDecision, ResponseHistory, decide_response, line_of};
 
 /// Findings that are decided on together, with one read and one write of the ledger.
 const BATCH_LIMIT: usize = 256;
 /// The first pause before the ledger is compared after something was turned away; doubles while that goes on.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// How long workers are left to work when much departs at once and a queue is half full.
+const BREATH: Duration = Duration::from_millis(20);
+/// How often silences and acknowledgements are read.
+const PEOPLE_EVERY: Duration = Duration::from_secs(5);
+/// When nothing is due, the desk is looked at this often all the same.
+const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
 /// The way to a receiver's worker.
 #[derive(Clone)]
@@ -34,7 +41,7 @@ pub(super) struct Outlet {
     pub(super) channel: ChannelName,
     /// Tells its endpoint from another one, where endpoints can be gone.
     pub(super) digest: Option<String>,
-    pub(super) disabled: Arc<AtomicBool>,
+    pub(super) state: Arc<WorkerState>,
     pub(super) jobs: mpsc::Sender<Job>,
 }
 
@@ -42,18 +49,22 @@ pub(super) struct Outlet {
 pub(super) struct Intake {
     pub(super) settings: Arc<AlertingSettings>,
     pub(super) ledger: Ledger,
-    pub(super) book: Arc<Book>,
+    pub(super) desk: SharedDesk,
     pub(super) history: ResponseHistory,
     pub(super) responder: Responder,
     pub(super) outlets: Vec<Outlet>,
     pub(super) behind: Arc<Behind>,
+    /// Where there are several instances.
+    pub(super) candidate: Option<Candidate>,
+    pub(super) mandate: Mandate,
     pub(super) runtime: Runtime,
 }
 
-/// A message that was decided on: its line of the ledger and, unless muted, the job.
-struct Departure {
-    line: Option<Notification>,
-    job: Option<(usize, Job)>,
+/// What the deciding task is told.
+pub(super) struct Inputs {
+    pub(super) offered: mpsc::Receiver<Finding>,
+    pub(super) outcomes: mpsc::Receiver<Response>,
+    pub(super) health: mpsc::Receiver<ReceiverHealth>,
 }
 
 impl Outlet {
@@ -64,32 +75,72 @@ impl Outlet {
 
 impl Intake {
     /// Decides until cancelled, then on what was offered before.
-    pub(super) async fn run(
-        mut self,
-        mut offered: mpsc::Receiver<Finding>,
-        mut outcomes: mpsc::Receiver<Response>,
-    ) {
+    pub(super) async fn run(mut self, mut inputs: Inputs) {
         let cancel = self.runtime.cancel.clone();
-        let begun = tokio::select! {
-            () = cancel.cancelled() => false,
-            () = self.begin() => true,
-        };
-        if !begun {
-            return;
-        }
         let behind = Arc::clone(&self.behind);
+        let desk = self.desk.clone();
+        loop {
+            let begun = tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.stand_by(&mut inputs) => tokio::select! {
+                    () = cancel.cancelled() => false,
+                    () = self.begin() => true,
+                },
+            };
+            if !begun {
+                break;
+            }
+            // Goes on with what was begun, and with what is due. Not to be cut off: what it hands over would be lost
+            // until the next start.
+            behind.take();
+            self.reconcile().await;
+            if self.work(&mut inputs, &behind, &desk).await {
+                break;
+            }
+            tracing::warn!("another instance announces findings now");
+            self.desk.with(super::Desk::clear);
+            self.history = ResponseHistory::new();
+        }
+        if cancel.is_cancelled() {
+            self.drain(inputs.offered).await;
+        }
+        if let Some(candidate) = &mut self.candidate {
+            candidate.resign().await;
+        }
+    }
+
+    /// Decides until cancelled (true) or until another instance does (false).
+    async fn work(&mut self, inputs: &mut Inputs, behind: &Behind, desk: &SharedDesk) -> bool {
+        let cancel = self.runtime.cancel.clone();
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
         let mut pause = FIRST_PAUSE;
-        let mut reconcile_at = Instant::now();
+        let mut reconcile_at = Instant::now() + self.settings.reconcile_every;
+        let mut people_at = Instant::now() + PEOPLE_EVERY;
+        let mut renew_at = self.renewal();
         loop {
+            let due_at = Instant::now() + self.until_due();
             tokio::select! {
-                () = cancel.cancelled() => break,
-                Some(outcome) = outcomes.recv() => self.history.record(outcome),
-                count = offered.recv_many(&mut batch, BATCH_LIMIT) => {
+                () = cancel.cancelled() => return true,
+                Some(outcome) = inputs.outcomes.recv() => self.history.record(outcome),
+                Some(health) = inputs.health.recv() => self.tell_of(&health).await,
+                count = inputs.offered.recv_many(&mut batch, BATCH_LIMIT) => {
                     if count == 0 {
-                        break;
+                        return true;
                     }
                     self.process(std::mem::take(&mut batch)).await;
+                }
+                () = desk.changed() => {}
+                () = sleep_until(due_at) => self.flush().await,
+                () = sleep_until(people_at) => {
+                    self.hear_people().await;
+                    people_at = Instant::now() + PEOPLE_EVERY;
+                }
+                () = sleep_until(renew_at), if self.candidate.is_some() => {
+                    if !self.renew().await {
+                        return false;
+                    }
+                    self.look_for_others_findings().await;
+                    renew_at = self.renewal();
                 }
                 () = behind.reported() => {
                     reconcile_at = reconcile_at.min(Instant::now() + pause);
@@ -106,10 +157,15 @@ impl Intake {
                 }
             }
         }
-        self.drain(offered).await;
     }
 
-    /// Decides on what was offered before the cancellation; what the deadline cuts off is found by the next start.
+    fn until_due(&self) -> Duration {
+        let now = self.runtime.clock.now();
+        let due = self.desk.with(|desk| desk.next_due());
+        due.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP))
+    }
+
+    /// Decides on what was offered before the cancellation. What the timeout cuts off is found by the next start.
     async fn drain(&mut self, mut offered: mpsc::Receiver<Finding>) {
         offered.close();
         let deadline = Instant::now() + self.settings.drain_timeout;
@@ -126,140 +182,162 @@ impl Intake {
 
     /// Responds to and announces `findings`, as far as the decisions say.
     pub(super) async fn process(&mut self, findings: Vec<Finding>) {
+        if self.take_in(findings).await {
+            self.flush().await;
+        }
+    }
+
+    /// Responds to `findings` and puts them on the desk; says whether the ledger could be read.
+    pub(super) async fn take_in(&mut self, findings: Vec<Finding>) -> bool {
         let findings = newest(findings);
-        let on_their_way = match self.read_lines(&findings).await {
-            Ok(on_their_way) => on_their_way,
-            Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
-        };
+        let unknown: Vec<FindingId> = self.desk.with(|desk| {
+            let unknown = findings.iter().filter(|finding| !desk.knows(finding.id));
+            unknown.map(|finding| finding.id).collect()
+        });
+        let mut lines: HashMap<FindingId, Vec<Notification>> = HashMap::new();
+        if !unknown.is_empty() {
+            // What is on its way before the ledger is read is this process's own, even if what is read still calls
+            // it begun.
+            let on_their_way = self.desk.with(|desk| desk.on_their_way());
+            match self.ledger.notifications_of(&unknown).await {
+                Ok(read) => {
+                    for mut line in read {
+                        let is_ours = on_their_way.contains(&line.id);
+                        if is_ours && line.result == NotificationResult::Sending {
+                            line.result = NotificationResult::Sent;
+                        }
+                        lines.entry(line.finding_id).or_default().push(line);
+                    }
+                }
+                Err(error) => {
+                    self.ledger_failed(LedgerOperation::read, &error);
+                    return false;
+                }
+            }
+        }
         self.respond(&findings).await;
         let now = self.runtime.clock.now();
-        let mut departures = Vec::new();
-        for finding in findings {
-            departures.extend(self.depart(finding, &on_their_way, now));
+        self.desk.with(|desk| {
+            for finding in findings {
+                let lines = lines.remove(&finding.id).unwrap_or_default();
+                desk.observe(finding, lines, now);
+            }
+        });
+        true
+    }
+
+    /// Sends what is due.
+    pub(super) async fn flush(&mut self) {
+        let now = self.runtime.clock.now();
+        let (departures, held) = self.desk.with(|desk| (desk.flush(now), desk.len()));
+        self.runtime.metrics.holds(held);
+        self.dispatch(departures, now).await;
+    }
+
+    async fn tell_of(&mut self, health: &ReceiverHealth) {
+        let now = self.runtime.clock.now();
+        let departures = self.desk.with(|desk| desk.receiver_changed(health, now));
+        self.dispatch(departures, now).await;
+    }
+
+    /// Writes the lines of what departs, then hands the messages to the workers. Much is written in parts, so that what
+    /// is sent fast need not be turned away.
+    pub(super) async fn dispatch(&mut self, departures: Vec<Departure>, now: Timestamp) {
+        let mut departures = departures.into_iter().peekable();
+        while departures.peek().is_some() {
+            let part: Vec<Departure> = departures.by_ref().take(BATCH_LIMIT).collect();
+            if !self.dispatch_part(part, now).await {
+                self.desk.with(|desk| desk.abandon(departures));
+                return;
+            }
+            let is_crowded = |outlet: &Outlet| outlet.queued() > QUEUE_LIMIT / 2;
+            if departures.peek().is_some() && self.outlets.iter().any(is_crowded) {
+                tokio::time::sleep(BREATH).await;
+            }
         }
-        let lines: Vec<_> = departures
+    }
+
+    /// Says whether the lines could be written.
+    async fn dispatch_part(&mut self, mut departures: Vec<Departure>, now: Timestamp) -> bool {
+        for departure in &mut departures {
+            self.complete(departure);
+        }
+        let lines: Vec<Notification> = departures
             .iter()
-            .filter_map(|departure| departure.line.clone())
+            .flat_map(|departure| departure.lines.iter().cloned())
             .collect();
         if !lines.is_empty()
             && let Err(error) = self.ledger.insert_notifications(&lines).await
         {
-            return self.ledger_failed(LedgerOperation::write, &error);
+            self.desk.with(|desk| desk.abandon(departures));
+            self.ledger_failed(LedgerOperation::write, &error);
+            return false;
         }
+        self.desk.with(|desk| {
+            for line in lines.iter().filter(|line| line.reason == DISABLED_REASON) {
+                desk.wrote(line, now);
+            }
+        });
         for line in lines {
-            self.book.wrote(&line);
-            publish(
-                self.runtime.events.as_ref(),
-                AlertingEvent::Notification(line),
-            );
+            let event = AlertingEvent::Notification(line);
+            publish(self.runtime.events.as_ref(), event);
         }
-        for (receiver, job) in departures.into_iter().filter_map(|departure| departure.job) {
-            self.enqueue(receiver, job);
+        for departure in departures {
+            let begun_at = departure.lines.first().map_or(now, |line| line.begun_at);
+            if let Some(message) = departure.message {
+                let job = Job {
+                    message,
+                    begun_at,
+                    term: self.mandate.term(),
+                    attempts: departure.attempts,
+                    done: 0,
+                    parts: None,
+                };
+                self.enqueue(departure.receiver, job);
+            }
         }
+        true
     }
 
-    /// Makes sure that the book knows the lines of `findings`; gives what was on its way before it was read. Those
-    /// messages are this process's own, even if what was read still calls them begun.
-    async fn read_lines(&self, findings: &[Finding]) -> Result<HashSet<String>, StoreError> {
-        let unknown = self.book.unknown(findings.iter().map(|finding| finding.id));
-        if unknown.is_empty() {
-            return Ok(HashSet::new());
+    /// Adds what the desk does not know: the channel, what was done about the findings, whether the endpoint is gone.
+    fn complete(&mut self, departure: &mut Departure) {
+        let outlet = &self.outlets[departure.receiver];
+        let is_disabled = outlet.state.disabled.load(Ordering::Acquire);
+        for line in &mut departure.lines {
+            outlet.channel.as_str().clone_into(&mut line.channel);
+            if is_disabled && line.result == NotificationResult::Sending {
+                line.result = NotificationResult::Muted;
+                DISABLED_REASON.clone_into(&mut line.reason);
+            }
+            if matches!(
+                line.result,
+                NotificationResult::Muted | NotificationResult::Waiting
+            ) {
+                self.runtime.metrics.notified(outlet.channel, line.result);
+            }
         }
-        let on_their_way = self.book.in_flight();
-        let lines = self.ledger.notifications_of(&unknown).await?;
-        self.book.learn(&unknown, lines);
-        Ok(on_their_way)
-    }
-
-    /// What departs about one finding.
-    fn depart(
-        &mut self,
-        finding: Finding,
-        on_their_way: &HashSet<String>,
-        now: Timestamp,
-    ) -> Vec<Departure> {
-        let lines = self.book.lines(finding.id);
-        let settings = &self.settings;
-        let decisions = decide(&finding, &lines, &settings.routing, now, settings.max_age);
-        let response = self.history.answer(finding.id).cloned();
-        let finding = Arc::new(finding);
-        decisions
-            .into_iter()
-            .filter(|decision| decision.action != Action::Skip)
-            .filter(|decision| {
-                !on_their_way.contains(&decision.id) && !self.book.is_in_flight(&decision.id)
-            })
-            .map(|decision| {
-                let attempts = lines
-                    .iter()
-                    .find(|line| line.id == decision.id)
-                    .map_or(0, |line| line.attempts);
-                self.departure(decision, attempts, &finding, response.clone(), now)
-            })
-            .collect()
-    }
-
-    fn departure(
-        &self,
-        decision: Decision,
-        attempts: u32,
-        finding: &Arc<Finding>,
-        response: Option<Response>,
-        now: Timestamp,
-    ) -> Departure {
-        let outlet = &self.outlets[decision.receiver];
-        let is_disabled = outlet.disabled.load(Ordering::Acquire);
-        let is_resumed = decision.reason == Reason::Unfinished;
-        let (result, reason) = match decision.action {
-            Action::Send if is_disabled => (NotificationResult::Muted, DISABLED_REASON),
-            Action::Send => (NotificationResult::Sending, decision.reason.name()),
-            Action::Mute | Action::Skip => (NotificationResult::Muted, decision.reason.name()),
-        };
-        let is_sent = result == NotificationResult::Sending;
-        if !is_sent {
-            self.runtime.metrics.notified(outlet.channel, result);
+        if is_disabled && !departure.lines.is_empty() {
+            departure.message = None;
         }
-        let line = Notification {
-            id: decision.id.clone(),
-            finding_id: finding.id,
-            receiver: outlet.name.to_string(),
-            channel: outlet.channel.as_str().to_owned(),
-            severity: decision.severity,
-            at: now,
-            attempts,
-            result,
-            reason: reason.to_owned(),
-        };
-        let job = || Job {
-            message: Outgoing {
-                id: decision.id,
-                occasion: decision.occasion,
-                severity: decision.severity,
-                finding: Arc::clone(finding),
-                response,
-                repeated: is_resumed,
-            },
-            attempts,
-        };
-        Departure {
-            // That it was begun is in the ledger already.
-            line: (!(is_sent && is_resumed)).then_some(line),
-            job: is_sent.then(|| (decision.receiver, job())),
+        for item in departure
+            .message
+            .iter_mut()
+            .flat_map(|message| &mut message.items)
+        {
+            item.response = self.history.answer(item.finding.id).cloned();
         }
     }
 
     fn enqueue(&self, receiver: usize, job: Job) {
         let outlet = &self.outlets[receiver];
-        let id = job.message.id.clone();
-        if !self.book.depart(&id) {
-            return;
-        }
-        if outlet.jobs.try_send(job).is_ok() {
-            self.runtime.metrics.queued(outlet.channel, 1);
-        } else {
-            self.book.arrive(&id);
-            self.runtime.metrics.overflowed();
-            self.behind.report();
+        match outlet.jobs.try_send(job) {
+            Ok(()) => self.runtime.metrics.queued(outlet.channel, 1),
+            Err(error) => {
+                let job = error.into_inner();
+                self.desk.with(|desk| desk.turned_away(&job.message));
+                self.runtime.metrics.overflowed();
+                self.behind.report();
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokenwatch_model::{Response, ResponseMode, ResponseResult, Severity, Timestamp};
+use tokenwatch_model::{FindingId, Response, ResponseMode, ResponseResult, Severity, Timestamp};
 use tokenwatch_store::StoreError;
 
 use super::AlertingEvent;
@@ -15,6 +15,8 @@ use crate::response::ResponseHistory;
 
 /// Findings in one read: 2 KB each.
 const PAGE_LIMIT: usize = 256;
+/// What waits for a digest or a time window may do so for a long weekend.
+const LONGEST_WAIT: Duration = Duration::from_hours(9 * 24);
 /// The first pause before another attempt to read the ledger at start.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest.
@@ -33,7 +35,11 @@ impl Intake {
 
     async fn recall(&mut self) -> Result<(), StoreError> {
         self.recall_disabled().await?;
-        self.recall_responses().await
+        self.recall_responses().await?;
+        self.recall_people().await?;
+        let notices = self.ledger.notifications_of(&[FindingId::NIL]).await?;
+        self.desk.with(|desk| desk.learn_notices(&notices));
+        Ok(())
     }
 
     /// Endpoints that answered 410 stay disabled. One with another URL is another endpoint.
@@ -44,7 +50,7 @@ impl Intake {
                 **receiver == *outlet.name
                     && reason.strip_prefix(GONE_REASON) == outlet.digest.as_deref()
             });
-            if is_gone && !outlet.disabled.swap(true, Ordering::AcqRel) {
+            if is_gone && !outlet.state.disabled.swap(true, Ordering::AcqRel) {
                 self.runtime.metrics.endpoint_disabled();
                 tracing::warn!(
                     receiver.name = &*outlet.name,
@@ -84,14 +90,30 @@ impl Intake {
         Ok(())
     }
 
-    /// Decides again on every finding that may be news. What was announced is left alone by the decision.
+    /// Puts every finding that may be news on the desk, goes on with what was begun and is sent by nobody, and sends
+    /// what is due.
     pub(super) async fn reconcile(&mut self) {
-        let Some(severity) = self.mildest() else {
-            return;
-        };
         self.runtime.metrics.reconciled();
         // Twice the age: what was begun and has become too old in the meantime is recorded as such.
-        let since = self.runtime.clock.now() - self.settings.max_age * 2;
+        let mut span = self.settings.max_age * 2;
+        if self.settings.routing.waits_long() {
+            span = span.max(LONGEST_WAIT);
+        }
+        if !self.read_findings(span).await {
+            return;
+        }
+        let now = self.runtime.clock.now();
+        let departures = self.desk.with(|desk| desk.resume(now));
+        self.dispatch(departures, now).await;
+        self.flush().await;
+    }
+
+    /// Puts stored findings of the last `span` on the desk; says whether all could be read.
+    pub(super) async fn read_findings(&mut self, span: Duration) -> bool {
+        let Some(severity) = self.mildest() else {
+            return true;
+        };
+        let since = self.runtime.clock.now() - span;
         let mut after = None;
         loop {
             let page = match self
@@ -100,13 +122,22 @@ impl Intake {
                 .await
             {
                 Ok(page) => page,
-                Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
+                Err(error) => {
+                    self.ledger_failed(LedgerOperation::read, &error);
+                    return false;
+                }
             };
             let is_last = page.len() < PAGE_LIMIT;
             after = page.last().map(|finding| finding.id);
-            self.process(page).await;
+            let news = self.desk.with(|desk| {
+                let page = page.into_iter();
+                page.filter(|finding| !desk.is_known(finding)).collect()
+            });
+            if !self.take_in(news).await {
+                return false;
+            }
             if is_last || self.runtime.cancel.is_cancelled() {
-                return;
+                return true;
             }
         }
     }

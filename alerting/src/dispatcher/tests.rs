@@ -1,6 +1,8 @@
 //! Timelines: each process is a runtime of its own on virtual time, and dropping it is a kill -9.
 
+mod instances;
 mod responses;
+mod storm;
 
 use std::time::Duration;
 
@@ -99,8 +101,10 @@ impl World {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
+            self.clock.start();
             let process = self.start(settings(text), channels);
             work(&process).await;
+            self.clock.stop();
         });
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokenwatch_model::{
-    Finding, FindingId, Notification, NotificationResult, Response, ResponseResult, Severity,
-    Timestamp,
+    Acknowledgement, Finding, FindingId, Notification, NotificationResult, Response,
+    ResponseResult, Severity, Silence, Timestamp,
 };
-use tokenwatch_store::StoreError;
+use tokenwatch_store::{Lease, StoreError};
 
 /// Shared between the test and the dispatchers that it starts one after the other.
 #[derive(Clone, Default)]
@@ -20,6 +20,10 @@ struct Tables {
     notifications: Vec<Notification>,
     responses: Vec<Response>,
     responses_fail: bool,
+    silences: Vec<Silence>,
+    acknowledgements: Vec<Acknowledgement>,
+    leases: Vec<Lease>,
+    cut_off: Option<String>,
 }
 
 #[expect(
@@ -55,6 +59,61 @@ impl MemoryLedger {
         self.0.lock().unwrap().responses_fail = true;
     }
 
+    /// From now on this instance cannot claim anything.
+    pub(crate) fn cut_off(&self, holder: &str) {
+        self.0.lock().unwrap().cut_off = Some(holder.to_owned());
+    }
+
+    /// Somebody makes a silence.
+    pub(crate) fn silence(&self, silence: Silence) {
+        self.0.lock().unwrap().silences.push(silence);
+    }
+
+    /// Somebody acknowledges a finding or incident.
+    pub(crate) fn acknowledge(&self, subject: &str, at: Timestamp) {
+        self.0
+            .lock()
+            .unwrap()
+            .acknowledgements
+            .push(Acknowledgement {
+                subject: subject.to_owned(),
+                at,
+                actor: "ann".to_owned(),
+                is_withdrawn: false,
+            });
+    }
+
+    pub(super) fn silences(&self, since: Timestamp) -> Result<Vec<Silence>, StoreError> {
+        let mut silences = self.0.lock().unwrap().silences.clone();
+        silences.retain(|silence| silence.ends_at > since);
+        Ok(silences)
+    }
+
+    pub(super) fn acknowledgements(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<Acknowledgement>, StoreError> {
+        let mut words = self.0.lock().unwrap().acknowledgements.clone();
+        words.retain(|word| word.at >= since);
+        Ok(words)
+    }
+
+    pub(super) async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
+        self.take_time().await;
+        Ok(self.0.lock().unwrap().leases.clone())
+    }
+
+    pub(super) async fn claim(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.take_time().await;
+        let mut tables = self.0.lock().unwrap();
+        if tables.cut_off.as_ref() == Some(&lease.holder) {
+            return Err(StoreError::Cancelled);
+        }
+        tables.leases.retain(|known| known.holder != lease.holder);
+        tables.leases.push(lease.clone());
+        Ok(())
+    }
+
     pub(super) fn notifications_of(
         &self,
         findings: &[FindingId],
@@ -63,7 +122,7 @@ impl MemoryLedger {
         let mut newest = BTreeMap::new();
         for line in &tables.notifications {
             if findings.contains(&line.finding_id) {
-                newest.insert(line.id.clone(), line.clone());
+                newest.insert((line.finding_id, line.id.clone()), line.clone());
             }
         }
         Ok(newest.into_values().collect())

@@ -4,13 +4,11 @@
 //! refuses for good is counted and dropped: the message then still stands as begun and is sent again, under the same
 //! id, after the next start.
 
-use std::sync::Arc;
-
-use tokenwatch_model::{Notification, NotificationResult, Response};
+use tokenwatch_model::{Clock, Notification, Response};
 use tokio::sync::{broadcast, mpsc};
 
-use super::{Book, Ledger};
-use crate::dispatcher::AlertingEvent;
+use super::Ledger;
+use crate::dispatcher::{AlertingEvent, Runtime, SharedDesk};
 use crate::metrics::{AlertingMetrics, LedgerOperation};
 
 /// Lines that wait to be written: 300 bytes each.
@@ -34,7 +32,8 @@ pub(crate) struct LedgerWriter(mpsc::Sender<Line>);
 /// What the writer needs.
 pub(crate) struct WriterParts {
     pub(crate) ledger: Ledger,
-    pub(crate) book: Arc<Book>,
+    pub(crate) desk: SharedDesk,
+    pub(crate) clock: Clock,
     pub(crate) metrics: AlertingMetrics,
     pub(crate) events: Option<broadcast::Sender<AlertingEvent>>,
 }
@@ -73,6 +72,16 @@ pub(crate) async fn run(parts: WriterParts, mut lines: mpsc::Receiver<Line>) {
 }
 
 impl WriterParts {
+    pub(crate) fn new(ledger: &Ledger, desk: &SharedDesk, runtime: &Runtime) -> Self {
+        Self {
+            ledger: ledger.clone(),
+            desk: desk.clone(),
+            clock: runtime.clock.clone(),
+            metrics: runtime.metrics.clone(),
+            events: runtime.events.clone(),
+        }
+    }
+
     async fn write_notifications(&self, lines: Vec<Notification>) {
         if lines.is_empty() {
             return;
@@ -81,11 +90,13 @@ impl WriterParts {
             self.metrics.ledger_failed(LedgerOperation::write);
             tracing::error!(error = %error, batch.rows = lines.len(), "outcomes of messages were not recorded");
         }
-        for line in lines {
-            self.book.wrote(&line);
-            if line.result != NotificationResult::Sending {
-                self.book.arrive(&line.id);
+        let now = self.clock.now();
+        self.desk.with(|desk| {
+            for line in &lines {
+                desk.wrote(line, now);
             }
+        });
+        for line in lines {
             publish(self.events.as_ref(), AlertingEvent::Notification(line));
         }
     }

@@ -1,21 +1,18 @@
-use std::sync::Arc;
-
 use tokenwatch_model::{ResponseMode, Severity};
 
 use super::*;
 use crate::response::{ResponseDecision, ResponseReason, line_of};
-use crate::testing::{NOW, finding, settings};
+use crate::testing::{NOW, finding, outgoing, settings};
 
 fn message(occasion: Occasion, finding: Finding, response: Option<Response>) -> Message {
-    let outgoing = Outgoing {
-        id: "ntf_1".to_owned(),
-        occasion,
-        severity: Severity::Critical,
-        finding: Arc::new(finding),
-        response,
-        repeated: occasion == Occasion::Escalated,
-    };
-    Message::new(&outgoing, None)
+    let mut outgoing = outgoing(finding);
+    outgoing.occasion = occasion;
+    outgoing.repeated = occasion == Occasion::Escalated;
+    let item = &mut outgoing.items[0];
+    item.occasion = occasion;
+    item.severity = Severity::Critical;
+    item.response = response;
+    Message::new(&outgoing, &Layout::default())
 }
 
 fn fact(message: &Message, label: &str) -> String {
@@ -89,4 +86,29 @@ fn long_lists_say_how_much_is_left_out() {
 fn texts_are_cut_at_characters() {
     assert_eq!(clean("äöü", 3), "äöü");
     assert_eq!(clean("äöüß", 3), "äö…");
+}
+
+#[test]
+fn a_message_about_many_counts_them_and_names_each() {
+    let mut many = crate::testing::outgoing_of((1..=3).map(finding).collect());
+    many.items[2].occasion = Occasion::Escalated;
+    let message = Message::new(&many, &Layout::default());
+    assert_eq!(
+        message.title,
+        "[HIGH] 3 findings, the gravest rate_spike: acme"
+    );
+    assert_eq!(message.summary, "2 new, 1 graver than before.");
+    assert_eq!(message.entries.len(), 3);
+    assert_eq!(message.entries[2].title, "[now HIGH] rate_spike: acme");
+}
+
+#[test]
+fn parts_hold_every_entry_once_and_stay_within_the_budget() {
+    let many = crate::testing::outgoing_of((1..=10).map(finding).collect());
+    let parts = Message::new(&many, &Layout::default()).split(35, 100, |_| 10);
+    let ranges: Vec<Range<usize>> = parts.iter().map(|(range, _)| range.clone()).collect();
+    assert_eq!(ranges, [0..3, 3..6, 6..9, 9..10]);
+    assert!(parts[3].1.title.ends_with("(4 of 4)"));
+    let parts = Message::new(&many, &Layout::default()).split(5, 100, |_| 10);
+    assert_eq!(parts.len(), 10, "what is too large alone is a part alone");
 }

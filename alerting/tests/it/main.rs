@@ -8,12 +8,12 @@ use tokenwatch_alerting::{
     response_id,
 };
 use tokenwatch_model::{
-    Clock, Detector, Evidence, Finding, FindingId, FindingStatus, FindingToken, Notification,
-    NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult, SecretSource,
-    Severity, Subject, SubjectKind, Timestamp, TokenId,
+    Clock, Detector, Evidence, Finding, FindingId, FindingMatcher, FindingStatus, FindingToken,
+    Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
+    SecretSource, Severity, Silence, Subject, SubjectKind, Timestamp, TokenId,
 };
-use tokenwatch_store::Store;
 use tokenwatch_store::testing::TestStore;
+use tokenwatch_store::{SilenceRow, Store};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -68,9 +68,14 @@ fn finding(number: u128, severity: Severity) -> Finding {
 
 /// Runs a dispatcher until the console heard of `lines` lines whose sending ended, then stops it.
 async fn announce(store: &Store, file: &std::path::Path, lines: usize) {
+    announce_with(store, file, "", lines).await;
+}
+
+/// The same with more to say of the route.
+async fn announce_with(store: &Store, file: &std::path::Path, route: &str, lines: usize) {
     let text = format!(
         "[[receivers]]\nkind = \"log\"\nname = \"ops\"\nfile = {:?}\n\
-         [[routes]]\nseverity = \"medium\"\nreceivers = [\"ops\"]\n",
+         [[routes]]\nseverity = \"medium\"\nreceivers = [\"ops\"]\n{route}",
         file.display().to_string()
     );
     let config: AlertingConfig = toml::from_str(&text).expect("the configuration's shape");
@@ -160,10 +165,14 @@ async fn what_a_killed_process_had_begun_is_finished_by_the_next() {
     let begun = finding(1, Severity::High);
     let occasion = tokenwatch_alerting::Occasion::Opened;
     let line = Notification {
-        id: notification_id(begun.id, "ops", occasion, begun.severity),
+        id: notification_id(begun.id, "ops", occasion, begun.severity, 0),
         finding_id: begun.id,
         receiver: "ops".to_owned(),
         channel: "log".to_owned(),
+        occasion: "opened".to_owned(),
+        group: String::new(),
+        step: 0,
+        begun_at: NOW,
         severity: begun.severity,
         at: NOW - Duration::from_secs(20),
         attempts: 0,
@@ -217,6 +226,10 @@ async fn the_newest_line_of_a_moment_is_the_one_that_says_how_it_ended() {
         finding_id: id,
         receiver: "it's".to_owned(),
         channel: "log".to_owned(),
+        occasion: "opened".to_owned(),
+        group: String::new(),
+        step: 0,
+        begun_at: NOW,
         severity: Severity::High,
         at: NOW,
         attempts: 1,
@@ -235,5 +248,59 @@ async fn the_newest_line_of_a_moment_is_the_one_that_says_how_it_ended() {
         .await
         .expect("read");
     assert_eq!(gone, [("it's".to_owned(), "endpoint_gone abc".to_owned())]);
+    test.close().await;
+}
+
+#[tokio::test]
+async fn a_group_is_one_message_with_a_line_for_each_finding_and_a_silence_mutes() {
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
+    let file = test.folder.path().join("alerts.ndjson");
+    let store = &test.store;
+    let mut findings: Vec<Finding> = (1..=3).map(|n| finding(n, Severity::High)).collect();
+    findings[2].detector = Detector::TokenInUrl;
+    store.insert_findings(&findings).await.expect("stored");
+    let silence = Silence {
+        id: "sil_1".to_owned(),
+        starts_at: NOW - Duration::from_mins(1),
+        ends_at: NOW + Duration::from_hours(1),
+        created_by: "ann".to_owned(),
+        reason: "known".to_owned(),
+        matcher: FindingMatcher {
+            detectors: vec![Detector::TokenInUrl],
+            ..FindingMatcher::default()
+        },
+    };
+    store
+        .insert_silences(&[SilenceRow::of(&silence, NOW)])
+        .await
+        .expect("stored");
+    let routes = "group_by = []\ngroup_wait = \"0s\"\nrepeat = \"1h\"\n";
+    for _ in 0..2 {
+        announce_with(
+            store,
+            &file,
+            routes,
+            if announced(&file).is_empty() { 3 } else { 0 },
+        )
+        .await;
+    }
+    assert_eq!(announced(&file), [findings[0].id, findings[1].id]);
+    let ids: Vec<FindingId> = findings.iter().map(|finding| finding.id).collect();
+    let mut lines = store.notifications_of(&ids).await.expect("read");
+    lines.sort_by_key(|line| line.finding_id);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0].id, lines[1].id, "one message");
+    assert!(lines[0].group.starts_with("grp_"));
+    for line in &lines[..2] {
+        assert_eq!(
+            (line.result, line.occasion.as_str()),
+            (NotificationResult::Sent, "opened")
+        );
+        assert_eq!(line.begun_at, NOW);
+    }
+    assert_eq!(lines[2].result, NotificationResult::Muted);
+    assert!(lines[2].reason.starts_with("silenced: sil_1 by ann until "));
     test.close().await;
 }

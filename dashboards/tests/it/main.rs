@@ -7,6 +7,7 @@ mod door;
 mod hostile;
 mod live;
 mod pages;
+mod people;
 mod registration;
 mod seed;
 mod sessions;

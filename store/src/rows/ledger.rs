@@ -9,12 +9,6 @@ use tokenwatch_model::{
 
 use crate::error::StoreError;
 
-const NOTIFICATION_RESULTS: [NotificationResult; 4] = [
-    NotificationResult::Sending,
-    NotificationResult::Sent,
-    NotificationResult::Failed,
-    NotificationResult::Muted,
-];
 const RESPONSE_RESULTS: [ResponseResult; 6] = [
     ResponseResult::Intended,
     ResponseResult::Delivered,
@@ -43,6 +37,10 @@ pub struct NotificationRow {
     pub attempts: u32,
     pub result: i8,
     pub reason: String,
+    pub occasion: String,
+    pub group_id: String,
+    pub step: u32,
+    pub begun_at: i64,
 }
 
 /// One row of `responses`.
@@ -71,8 +69,12 @@ impl NotificationRow {
             severity: notification.severity as i8,
             at: notification.at.as_micros(),
             attempts: notification.attempts,
-            result: number(&NOTIFICATION_RESULTS, notification.result),
+            result: number(&NotificationResult::ALL, notification.result),
             reason: notification.reason.clone(),
+            occasion: notification.occasion.clone(),
+            group_id: notification.group.clone(),
+            step: notification.step,
+            begun_at: notification.begun_at.as_micros(),
         }
     }
 
@@ -87,8 +89,13 @@ impl NotificationRow {
             severity: value(&Severity::ALL, self.severity).ok_or_else(|| corrupt("severity"))?,
             at: Timestamp::from_micros(self.at),
             attempts: self.attempts,
-            result: value(&NOTIFICATION_RESULTS, self.result).ok_or_else(|| corrupt("result"))?,
+            result: value(&NotificationResult::ALL, self.result)
+                .ok_or_else(|| corrupt("result"))?,
             reason: self.reason,
+            occasion: self.occasion,
+            group: self.group_id,
+            step: self.step,
+            begun_at: Timestamp::from_micros(self.begun_at),
         })
     }
 }

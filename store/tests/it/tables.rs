@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use tokenwatch_model::{
-    Evidence, Notification, NotificationResult, Response, ResponseAction, ResponseMode,
-    ResponseResult, Severity, Signal, Timestamp,
+    Evidence, FindingMatcher, Notification, NotificationResult, Response, ResponseAction,
+    ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp,
 };
 use tokenwatch_store::testing::TestStore;
 use tokenwatch_store::{
-    AuditRow, FindingRow, NotificationRow, ResponseRow, SignalRow, SilenceRow, StoreError, UserRow,
-    VerdictRow,
+    ACKNOWLEDGED, AuditRow, FindingRow, Lease, NotificationRow, ResponseRow, SignalRow, SilenceRow,
+    StoreError, UserRow, VerdictRow, WITHDRAWN,
 };
 
 use crate::fixtures::{NOW_SECS, count, finding, token};
@@ -83,6 +83,10 @@ async fn the_ledger_and_the_journal_read_back() {
         finding_id: finding(1).id,
         receiver: "on-call".to_owned(),
         channel: "webhook".to_owned(),
+        occasion: "opened".to_owned(),
+        group: String::new(),
+        step: 0,
+        begun_at: at,
         severity: Severity::Critical,
         at,
         attempts: 3,
@@ -258,5 +262,76 @@ async fn retention_follows_the_settings() {
         "TTL toDateTime(last_event_at) + toIntervalSecond(90000)",
     );
     assert_eq!(count(&test, &findings).await, 1);
+    test.close().await;
+}
+
+#[tokio::test]
+async fn silences_and_acknowledgements_read_back_as_they_are_now() {
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
+    let at = Timestamp::from_secs(NOW_SECS);
+    let mut silence = Silence {
+        id: "sil_1".to_owned(),
+        starts_at: at,
+        ends_at: at + Duration::from_hours(2),
+        created_by: "ann".to_owned(),
+        reason: "it's a \"load test\"".to_owned(),
+        matcher: FindingMatcher {
+            consumers: vec!["a'b".to_owned()],
+            ..FindingMatcher::default()
+        },
+    };
+    let row = SilenceRow::of(&silence, at);
+    test.store.insert_silences(&[row]).await.unwrap();
+    assert_eq!(test.store.silences(at).await.unwrap(), [silence.clone()]);
+    silence.ends_at = at + Duration::from_mins(1);
+    let row = SilenceRow::of(&silence, at + Duration::from_secs(30));
+    test.store.insert_silences(&[row]).await.unwrap();
+    assert_eq!(test.store.silences(at).await.unwrap(), [silence.clone()]);
+    let later = at + Duration::from_mins(1);
+    assert_eq!(test.store.silences(later).await.unwrap(), []);
+
+    let word = |secs, verdict: &str| VerdictRow {
+        finding_id: "inc_1".to_owned(),
+        at: (at + Duration::from_secs(secs)).as_micros(),
+        actor: "ann".to_owned(),
+        verdict: verdict.to_owned(),
+        note: String::new(),
+    };
+    for (secs, verdict, is_withdrawn) in [(1, ACKNOWLEDGED, false), (2, WITHDRAWN, true)] {
+        test.store
+            .insert_verdicts(&[word(secs, verdict)])
+            .await
+            .unwrap();
+        let words = test.store.acknowledgements(at).await.unwrap();
+        assert_eq!(words.len(), 1);
+        assert_eq!(words[0].subject, "inc_1");
+        assert_eq!(words[0].is_withdrawn, is_withdrawn);
+    }
+    test.close().await;
+}
+
+#[tokio::test]
+async fn the_newest_claim_of_each_instance_counts() {
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
+    let at = Timestamp::from_secs(NOW_SECS);
+    let lease = |holder: &str, secs| Lease {
+        holder: holder.to_owned(),
+        claimed_at: at,
+        held_until: at + Duration::from_secs(secs),
+    };
+    for (number, claim) in (0..).zip([lease("a", 10), lease("b", 12), lease("a", 20)]) {
+        let now = at + Duration::from_secs(number);
+        test.store
+            .claim_lease("alerting", &claim, now)
+            .await
+            .unwrap();
+    }
+    let claims = test.store.leases("alerting").await.unwrap();
+    assert_eq!(claims, [lease("a", 20), lease("b", 12)]);
+    assert_eq!(test.store.leases("other").await.unwrap(), []);
     test.close().await;
 }

@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 6] = [
 ];
 /// Libraries that stay where they are wrapped.
 const ONLY_IN: [(&str, &[&str]); 5] = [
-    ("rdkafka", &["tokenwatch-ingest"]),
+    ("rdkafka", &["tokenwatch-ingest", "tokenwatch-alerting"]),
     ("maxminddb", &["tokenwatch-ingest"]),
     ("clickhouse", &["tokenwatch-store"]),
     ("lettre", &["tokenwatch-alerting"]),

@@ -1,22 +1,15 @@
-use std::sync::Arc;
-
-use tokenwatch_model::{Finding, Severity};
+use tokenwatch_model::Finding;
+use url::Url;
 
 use super::*;
-use crate::occasion::Occasion;
-use crate::testing::finding;
+use crate::testing::{channel, finding, outgoing, outgoing_of};
 
 fn payload_of(finding: Finding) -> Value {
-    let outgoing = Outgoing {
-        id: "ntf_1".to_owned(),
-        occasion: Occasion::Opened,
-        severity: Severity::High,
-        finding: Arc::new(finding),
-        response: None,
-        repeated: false,
-    };
     let base = Url::parse("https://tw.example.com/console/").expect("a URL");
-    payload(&Message::new(&outgoing, Some(&base)))
+    payload(&Message::new(
+        &outgoing(finding),
+        &Layout::new(Some(base), None),
+    ))
 }
 
 fn length(value: &Value) -> usize {
@@ -109,29 +102,22 @@ fn an_escape_is_never_cut_in_half() {
 }
 
 #[test]
-fn what_slack_answers_is_tried_again_only_where_that_helps() {
-    let check = |status, again| {
-        let delivery = classify(Answer {
-            status,
-            retry_after: None,
-        });
-        assert_eq!(
-            matches!(delivery, Delivery::Retry { .. }),
-            again,
-            "{status}"
-        );
-    };
-    for status in [400, 403, 404, 410] {
-        check(status, false);
+fn a_group_names_every_finding_in_as_few_messages_as_hold_them() {
+    let message = outgoing_of((1..=100).map(finding).collect());
+    let parts = channel("kind = \"slack\"\nurl_env = \"SLACK_URL\"").render(&message);
+    let mut text = String::new();
+    for part in &parts {
+        let Payload::Body(body) = &part.payload else {
+            panic!("a body");
+        };
+        let payload: Value = serde_json::from_slice(body).expect("JSON");
+        assert_within_limits(&payload);
+        text.push_str(&payload.to_string());
     }
-    for status in [429, 500, 503] {
-        check(status, true);
+    for number in 1..=100 {
+        let id = finding(number).id.to_string();
+        assert!(text.contains(&id), "{id}");
     }
-    assert_eq!(
-        classify(Answer {
-            status: 200,
-            retry_after: None
-        }),
-        Delivery::Accepted
-    );
+    assert!((2..=10).contains(&parts.len()), "{}", parts.len());
+    assert!(text.contains("100 findings, the gravest rate_spike: acme (1 of "));
 }

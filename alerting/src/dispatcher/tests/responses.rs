@@ -31,7 +31,10 @@ fn a_dry_run_is_recorded_once_and_the_message_says_so() {
     assert_eq!(journal(&world), ["would_respond "]);
     let sent = ops.attempts();
     assert_eq!(sent.len(), 1);
-    let response = sent[0].response.as_ref().expect("the message knows of it");
+    let response = sent[0].items[0]
+        .response
+        .as_ref()
+        .expect("the message knows of it");
     assert_eq!(response.result, ResponseResult::WouldRespond);
 }
 
@@ -120,7 +123,7 @@ async fn a_burst_of_critical_findings_is_held_by_the_rate_limit() {
     let messages = ops.attempts();
     let told = messages
         .iter()
-        .filter_map(|sent| sent.response.as_ref())
+        .filter_map(|sent| sent.items[0].response.as_ref())
         .filter(|response| response.result == ResponseResult::Withheld)
         .count();
     assert_eq!(told, 3, "messages say what was withheld");
