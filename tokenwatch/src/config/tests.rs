@@ -10,7 +10,11 @@ const SWITCHED_OFF: &str = "#> ";
 struct AllSecrets;
 
 impl SecretSource for AllSecrets {
-    fn env(&self, _: &str) -> Option<SecretString> {
+    fn env(&self, name: &str) -> Option<SecretString> {
+        // These have a length of their own.
+        if name.ends_with("ROUTING_KEY") {
+            return Some(SecretString::from("0123456789abcdef0123456789abcdef"));
+        }
         // Serves as a password, an API key, a signing secret and a URL alike.
         Some(SecretString::from(
             "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
