@@ -13,6 +13,7 @@ pub use scope::{
     PrivilegeUseConfig, ScopeConfig,
 };
 
+use crate::detect::blind_window::BlindWindowConfig;
 use crate::detect::concurrent_use::ConcurrentUseConfig;
 use crate::detect::impossible_travel::ImpossibleTravelConfig;
 use crate::detect::new_client::NewClientConfig;
@@ -75,6 +76,8 @@ pub struct DetectorsConfig {
     pub token_guessing: TokenGuessingConfig,
     /// Everybody at once.
     pub fleet_failure: FleetFailureConfig,
+    /// What was not seen.
+    pub blind_window: BlindWindowConfig,
     /// Data.
     pub data_volume_spike: DataVolumeSpikeConfig,
     /// Long silences.
@@ -260,6 +263,7 @@ impl Default for DetectorsConfig {
             credential_stuffing: CredentialStuffingConfig::default(),
             token_guessing: TokenGuessingConfig::default(),
             fleet_failure: FleetFailureConfig::default(),
+            blind_window: BlindWindowConfig::default(),
             data_volume_spike: DataVolumeSpikeConfig::default(),
             dormant_reactivation: DormantReactivationConfig::default(),
             off_hours_use: ModeConfig::default(),
@@ -415,6 +419,7 @@ impl DetectorsConfig {
         self.impossible_travel.check(problems);
         self.concurrent_use.check(problems);
         self.token_sharing.check(problems);
+        self.blind_window.check(problems);
     }
 }
 

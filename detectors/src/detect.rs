@@ -1,6 +1,7 @@
 //! The detectors: each looks at one event of one token and says whether it is a hit. One file, one variant of
 //! [`tokenwatch_model::Detector`], one call in [`crate::Engine`], one folder of scenarios, one page of documentation.
 
+pub(crate) mod blind_window;
 pub(crate) mod concurrent_use;
 pub(crate) mod credential_stuffing;
 pub(crate) mod data_volume_spike;

@@ -49,6 +49,8 @@ pub enum Detector {
     TokenInUrl,
     /// So many tokens that fail, or surge, together that no single one is to blame.
     FleetFailure,
+    /// A time in which part of the traffic, or all of it, was not seen.
+    BlindWindow,
 }
 
 /// A family of evidence: within one, only the strongest counts; across families, evidence adds up.
@@ -107,7 +109,7 @@ impl Family {
 
 impl Detector {
     /// Every detector, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::RateSpike,
         Self::DataVolumeSpike,
         Self::FailureBurst,
@@ -128,6 +130,7 @@ impl Detector {
         Self::InsecureTransport,
         Self::TokenInUrl,
         Self::FleetFailure,
+        Self::BlindWindow,
     ];
 
     /// The contract name.
@@ -153,6 +156,7 @@ impl Detector {
             Self::InsecureTransport => "insecure_transport",
             Self::TokenInUrl => "token_in_url",
             Self::FleetFailure => "fleet_failure",
+            Self::BlindWindow => "blind_window",
         }
     }
 
@@ -173,7 +177,7 @@ impl Detector {
             Self::OffHoursUse | Self::DormantReactivation => Family::Tempo,
             Self::CredentialStuffing | Self::TokenGuessing => Family::Source,
             Self::InsecureTransport | Self::TokenInUrl => Family::Hygiene,
-            Self::FleetFailure => Family::Fleet,
+            Self::FleetFailure | Self::BlindWindow => Family::Fleet,
         }
     }
 
@@ -200,6 +204,7 @@ impl Detector {
             Self::InsecureTransport => "calls without TLS",
             Self::TokenInUrl => "the token in URLs",
             Self::FleetFailure => "a failure of the fleet",
+            Self::BlindWindow => "a blind window",
         }
     }
 
@@ -224,7 +229,7 @@ impl Detector {
             Self::TokenGuessing => &["T1110.001"],
             Self::InsecureTransport => &["T1040"],
             Self::TokenInUrl => &["T1552"],
-            Self::FleetFailure => &[],
+            Self::FleetFailure | Self::BlindWindow => &[],
         }
     }
 
@@ -246,7 +251,7 @@ impl Detector {
             Self::OutOfScope | Self::PrivilegeUse | Self::NewEndpoint => &["API5:2023"],
             Self::EndpointEnumeration => &["API1:2023", "API9:2023"],
             Self::InsecureTransport | Self::TokenInUrl => &["API8:2023"],
-            Self::FleetFailure => &[],
+            Self::FleetFailure | Self::BlindWindow => &[],
         }
     }
 }

@@ -11,6 +11,7 @@ use tokenwatch_model::{TokenId, TokenProfile};
 use super::{Counts, Engine};
 use crate::case::Case;
 use crate::commons::Commons;
+use crate::coverage::Coverage;
 use crate::event_clock::EventClock;
 use crate::settings::DetectorSettings;
 use crate::sources::Sources;
@@ -18,7 +19,7 @@ use crate::subject::SubjectKey;
 use crate::token::Token;
 
 /// Changes whenever the layout of any state does.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +67,7 @@ struct EngineState {
     clock: EventClock,
     commons: Commons,
     sources: Sources,
+    coverage: Coverage,
     cases: Vec<(SubjectKey, Case)>,
     late: u64,
     quarantined: u64,
@@ -79,6 +81,7 @@ impl Engine {
             clock: self.clock.clone(),
             commons: self.commons.clone(),
             sources: self.sources.clone(),
+            coverage: self.coverage.clone(),
             cases: self
                 .cases
                 .iter()
@@ -126,6 +129,7 @@ impl Engine {
             engine.clock = state.clock;
             engine.commons = state.commons;
             engine.sources = state.sources;
+            engine.coverage = state.coverage;
             engine.sources.rebuild();
             engine.cases.extend(state.cases);
             engine.counts = Counts {
