@@ -109,6 +109,11 @@ impl Coverage {
     pub(crate) fn count(&mut self, event: &AccessEvent<'_>, stream: u32) {
         let number = window_of(event.ts);
         if self.sealed.is_some_and(|sealed| number < sealed) {
+            // It is behind the others, not silent.
+            let voice = self.streams.all.get_mut(stream as usize);
+            if let Some(silence) = voice.and_then(|voice| voice.silence.as_mut()) {
+                silence.standing = Standing::Explained;
+            }
             return;
         }
         let node = event.origin.gateway.as_deref();
@@ -336,7 +341,7 @@ impl Coverage {
 
 /// The half-minute that is being sealed.
 #[derive(Clone, Copy)]
-struct Moment {
+pub(super) struct Moment {
     number: i64,
     /// Events of all in it, and in a usual one of the five minutes before.
     all: f64,
@@ -356,13 +361,19 @@ impl Voices {
         told: &mut Vec<Blind>,
     ) {
         let mut due = Vec::new();
+        let silences = self.all.iter().filter_map(|voice| voice.silence.as_ref());
+        let silent: f64 = silences.map(|silence| silence.level).sum();
         for (index, voice) in self.all.iter_mut().enumerate() {
             if voice.is_nobody() {
                 continue;
             }
             let heard = heard.get(index).copied().unwrap_or_default();
-            let ended = voice.hear(heard, moment.number, moment.all, moment.usual, settings);
-            if let Some(silence) = ended.filter(|silence| silence.standing == Standing::Alone) {
+            let ended = voice.hear(heard, moment, silent, settings);
+            // Of who was gone for a day it was said that it is.
+            let is_recent = |silence: &Silence| {
+                silence.standing == Standing::Alone && moment.number - silence.since <= DAY_WINDOWS
+            };
+            if let Some(silence) = ended.filter(is_recent) {
                 told.push(silence.tell(voice, are_nodes, moment.number, true));
             }
             if voice.is_due(settings) {
@@ -480,7 +491,8 @@ impl Voices {
             let missing: f64 = silent.iter().map(|(_, silence)| silence.missing).sum();
             many.missing = many.missing.max(missing);
         }
-        if over || number - many.told >= AGAIN_WINDOWS {
+        let lasting = number - many.since <= DAY_WINDOWS;
+        if lasting && (over || number - many.told >= AGAIN_WINDOWS) {
             many.told = number;
             told.push(Blind::Many(Many {
                 are_nodes,

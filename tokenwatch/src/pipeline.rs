@@ -7,6 +7,7 @@
 //! same findings under the same ids, and events that the store already has are not inserted again.
 
 mod decode;
+mod in_order;
 mod metrics;
 mod positions;
 mod progress;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use decode::{Decoded, DecodedBatch, DecodedEvent, decode, decode_all};
+pub(crate) use in_order::{ReadNext, RejectedRecords};
 pub(crate) use metrics::{LatencyCollector, PipelineMetrics};
 pub(crate) use positions::Positions;
 pub(crate) use progress::{Progress, ProgressHandle};
@@ -61,7 +63,9 @@ impl Pipeline {
             self.checkpoint_interval,
         );
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut silence = tokio::time::interval(SILENCE_CHECK);
+        // What waits in the broker at the start is read first: it is no silence.
+        let mut silence =
+            tokio::time::interval_at(Instant::now() + SILENCE_PATIENCE, SILENCE_CHECK);
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut dirty = false;
         loop {
@@ -77,8 +81,9 @@ impl Pipeline {
                 }
                 event = events.recv() => match event {
                     Some(DecodedEvent::Batch(batch)) => {
-                        silence.reset();
                         self.process(&batch).await?;
+                        // Only now: while a batch waited for the store, nothing was read, and that is no silence.
+                        silence.reset();
                         dirty = true;
                     }
                     Some(DecodedEvent::Assigned { streams, positions }) => {
@@ -129,7 +134,7 @@ impl Pipeline {
     async fn process(&mut self, batch: &DecodedBatch) -> Result<(), StoreError> {
         let (batch, decoded) = (batch.batch(), batch.decoded());
         let mut detections = Detections::default();
-        tokio::task::block_in_place(|| self.engine.process(&decoded.events, &mut detections));
+        tokio::task::block_in_place(|| self.detect(decoded, &mut detections));
         let decided_at = self.clock.now();
         let fresh = self.fresh(&decoded.events);
         let (events, findings) = tokio::join!(
@@ -151,6 +156,18 @@ impl Pipeline {
         self.progress
             .batch(batch, decoded, &detections, decided_at, stored_at);
         Ok(())
+    }
+
+    /// Hands the engine what a batch held, in the order of each stream.
+    fn detect(&mut self, decoded: &Decoded<'_>, detections: &mut Detections) {
+        let engine = &mut self.engine;
+        let mut take = |next: ReadNext<'_, '_>| match next {
+            ReadNext::Events(events) => engine.process(events, detections),
+            ReadNext::Rejected(stream) => engine.rejected(stream, detections),
+        };
+        let mut rejected = RejectedRecords::of(&decoded.rejects);
+        rejected.hand_on(&decoded.events, &mut take);
+        rejected.finish(&mut take);
     }
 
     /// Nothing came for some seconds: what waits for later events is decided by the clock. Whether anything was.

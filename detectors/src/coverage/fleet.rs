@@ -84,7 +84,8 @@ impl Fleet {
                 self.steady_slots = 0;
             }
         }
-        if let Some(gap) = self.gap.take().filter(|gap| gap.told.is_some()) {
+        let is_recent = |gap: &Silence| gap.told.is_some() && number - gap.since <= DAY_WINDOWS;
+        if let Some(gap) = self.gap.take().filter(is_recent) {
             told.push(gap.tell(number, true));
         }
         self.habit.add(heard);

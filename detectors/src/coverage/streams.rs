@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::HOUR;
+use crate::calendar::{DAY, HOUR};
 use crate::detect::blind_window::{Blind, BlindWindowConfig, Lag, Rejects};
 
 /// How long a stream must have been abreast of the others.
@@ -64,13 +64,17 @@ impl StreamWatch {
         if behind_s <= lag_s / 2 {
             self.abreast_since.get_or_insert(newest);
             let behind = self.behind.take()?;
-            behind.told?;
+            behind.told.filter(|at| foremost - at < DAY)?;
             return Some(behind.tell(name, foremost, behind_s, true));
         }
         let since = self.abreast_since?;
         if behind_s <= lag_s || (self.behind.is_none() && newest - since < ABREAST_S) {
             return None;
         }
+        // A lag of which nothing was said for a day is another one.
+        self.behind = self
+            .behind
+            .filter(|known| foremost - known.told.unwrap_or(known.since) < DAY);
         let behind = self.behind.get_or_insert(Behind {
             since: foremost,
             stood_at: newest,
@@ -156,8 +160,12 @@ impl StreamWatch {
         let adjoins = slot == before + 1;
         self.records = [0, if adjoins { self.records[0] } else { 0 }];
         self.rejected = [0, if adjoins { self.rejected[0] } else { 0 }];
-        let unreadable = self.unreadable.filter(|_| well)?;
+        let away = (slot - before) * SLOT_S >= DAY;
+        let unreadable = self.unreadable.filter(|_| well || away)?;
         self.unreadable = None;
+        if away {
+            return None;
+        }
         Some(Blind::Rejects(Rejects {
             name: name.to_owned(),
             since_s: unreadable.since,

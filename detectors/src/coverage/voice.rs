@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Heard, SLOT_WINDOWS};
+use super::{Heard, Moment, SLOT_WINDOWS};
 use crate::commons::WINDOW_S;
 use crate::detect::blind_window::{Blind, BlindWindowConfig, Silent};
 
@@ -15,6 +15,8 @@ const STEADY_SLOTS: usize = 32;
 const CALLERS: u32 = 5;
 /// The share of what the others usually log that makes a half-minute in which one is missed.
 const WELL: f64 = 0.5;
+/// Who logged less than this part of an hour's mean in the last five minutes was running down, not cut off.
+const CUT_OFF: f64 = 0.5;
 /// The others have taken over what the silent one did if they log this part of it more than before.
 const TAKEN_OVER: f64 = 0.5;
 
@@ -87,7 +89,8 @@ impl Habit {
         sum / SLOT_WINDOWS as f64
     }
 
-    /// What it may be counted on for in a half-minute, if it logs steadily: the less of the last five minutes and an hour.
+    /// What it may be counted on for in a half-minute, if it logs steadily and did to the end: the less of the
+    /// last five minutes and an hour.
     pub(super) fn steady_level(&self, settings: &BlindWindowConfig) -> Option<f64> {
         let steady = |slot: &&Slot| slot.is_steady(settings);
         if self.slots.len() < SLOTS || self.slots.iter().filter(steady).count() < STEADY_SLOTS {
@@ -96,7 +99,7 @@ impl Habit {
         let hour = self.slots.iter().rev().take(12);
         let hour: f64 = hour.map(|slot| f64::from(slot.events)).sum();
         let hour = hour / (12 * SLOT_WINDOWS) as f64;
-        Some(hour.min(self.level()))
+        (self.level() >= CUT_OFF * hour).then(|| hour.min(self.level()))
     }
 
     pub(super) fn add(&mut self, heard: Heard) {
@@ -145,25 +148,24 @@ impl Voice {
         self.name.is_empty()
     }
 
-    /// Takes half-minute `number`, in which `all` logged so much and usually log `usual`; a silence that it ends.
+    /// Takes a half-minute, of whose usual voices some that log `silent` are silent, too; a silence that it ends.
     pub(super) fn hear(
         &mut self,
         heard: Heard,
-        number: i64,
-        all: f64,
-        usual: f64,
+        moment: Moment,
+        silent: f64,
         settings: &BlindWindowConfig,
     ) -> Option<Silence> {
         let ended = if heard.events > 0 {
-            self.last = number;
+            self.last = moment.number;
             self.silence.take()
         } else {
             let was_heard = self.habit.recent.back().is_some_and(|events| *events > 0);
             if self.silence.is_none() && was_heard {
                 self.silence = self.habit.steady_level(settings).map(|level| Silence {
-                    since: number,
+                    since: moment.number,
                     level,
-                    others: (usual - self.habit.level()).max(0.0),
+                    others: (moment.usual - self.habit.level()).max(0.0),
                     windows: 0,
                     heard: 0.0,
                     missing: 0.0,
@@ -172,7 +174,7 @@ impl Voice {
                 });
             }
             if let Some(silence) = &mut self.silence {
-                silence.go_on(all);
+                silence.go_on(moment.all, silent);
             }
             None
         };
@@ -206,13 +208,15 @@ impl Voice {
 }
 
 impl Silence {
-    fn go_on(&mut self, all: f64) {
-        if self.others <= 0.0 || all < WELL * self.others {
+    fn go_on(&mut self, all: f64, silent: f64) {
+        // Who is silent, too, is not among those that go on.
+        let others = self.others - (silent - self.level).max(0.0);
+        if others <= 0.0 || all < WELL * others {
             return;
         }
         self.windows += 1;
         self.heard += all;
-        self.missing += self.level * (all / self.others).min(1.0);
+        self.missing += self.level * (all / others).min(1.0);
     }
 
     /// Its part of what all logged before.

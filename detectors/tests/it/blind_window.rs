@@ -199,7 +199,6 @@ fn many_silent_nodes_are_one_finding() {
             60.0
         }
     });
-    // Two of six are no longer half of what the others usually log, so a smaller outage is looked at, too.
     let half = fleet(6, 0, 6 * HOUR, |node, second| {
         if node < 3 && (stop..stop + 1_200).contains(&second) {
             0.0

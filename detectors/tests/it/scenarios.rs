@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tokenwatch_detectors::{Detections, Engine};
-use tokenwatch_model::{AccessEvent, Detector, Timestamp};
+use tokenwatch_model::{AccessEvent, Detector, Timestamp, TokenId};
 
 use crate::support::{last_versions, settings};
 
@@ -28,6 +28,11 @@ struct History {
     /// By how much the calls of a day grow every day.
     #[serde(default)]
     growth_per_day: Option<f64>,
+    /// By turns of these gateway nodes, and of so many tokens.
+    #[serde(default)]
+    gateways: Vec<String>,
+    #[serde(default)]
+    tokens: Option<u128>,
 }
 
 /// Detectors that only ever give evidence: their scenarios are judged by signals.
@@ -140,6 +145,13 @@ fn past<'a>(history: &History, like: &AccessEvent<'a>) -> Vec<AccessEvent<'a>> {
         let jitter = random.i64(0..history.every_s * 1_000_000);
         let mut event = like.clone();
         event.ts = Timestamp::from_micros(until.as_micros() - back * 1_000_000 + jitter);
+        let turn = number as usize;
+        if let Some(gateway) = history.gateways.get(turn % history.gateways.len().max(1)) {
+            event.origin.gateway = Some(gateway.clone().into());
+        }
+        if let (Some(tokens), Some(token)) = (history.tokens, &mut event.token) {
+            token.id = TokenId::from_bits(1 + number as u128 % tokens);
+        }
         let (day, hour) = (
             event.ts.as_secs().div_euclid(86_400),
             event.ts.as_secs().rem_euclid(86_400) / 3_600,
