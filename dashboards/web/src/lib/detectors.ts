@@ -13,6 +13,7 @@ const COUNTED: Record<string, string> = {
   credential_stuffing: 'tokens tried',
   token_guessing: 'refused calls',
   fleet_failure: 'tokens that fail together',
+  blind_window: 'calls, records or seconds, as its statistic says',
 };
 
 /** What the figures `observed` and `expected` of a detector's evidence count. */
