@@ -6,7 +6,7 @@ use tokenwatch_model::{FindingId, Severity, Timestamp};
 use crate::Detections;
 use crate::calendar::DAY;
 use crate::episode::{Episode, Scene, Standing};
-use crate::hit::{Hit, Tier};
+use crate::hit::{Belonging, Hit, Tier};
 use crate::incident::IncidentRecord;
 use crate::risk::{Ledger, decide_severity};
 use crate::subject::SubjectKey;
@@ -344,7 +344,10 @@ impl Case {
         let detector = hit.story.detector;
         let known = self.episodes.iter().rposition(|episode| {
             let same_window = episode.window_start == hit.window_start;
-            let fits = episode.open || same_window || hit.size < NEW_EPISODE * episode.size;
+            // What stands by itself has an end: the next time is another one, whatever its size.
+            let again =
+                hit.story.belonging != Belonging::Standing && hit.size < NEW_EPISODE * episode.size;
+            let fits = episode.open || same_window || again;
             // Signals of a soft count say nothing that the finding after them does not say better.
             let outgrown =
                 episode.standing == Standing::Signals && hit.tier == Tier::Finding && hit.confirm;

@@ -15,6 +15,7 @@ pub use scope::{
     OutOfScopeConfig, PolicyConfig, PrivilegeUseConfig, RequiredScopes, ScopeConfig,
 };
 
+use crate::detect::blind_window::BlindWindowConfig;
 use crate::detect::concurrent_use::ConcurrentUseConfig;
 use crate::detect::impossible_travel::ImpossibleTravelConfig;
 use crate::detect::new_client::NewClientConfig;
@@ -77,6 +78,8 @@ pub struct DetectorsConfig {
     pub token_guessing: TokenGuessingConfig,
     /// Everybody at once.
     pub fleet_failure: FleetFailureConfig,
+    /// What was not seen.
+    pub blind_window: BlindWindowConfig,
     /// Data.
     pub data_volume_spike: DataVolumeSpikeConfig,
     /// Long silences.
@@ -276,6 +279,7 @@ impl Default for DetectorsConfig {
             credential_stuffing: CredentialStuffingConfig::default(),
             token_guessing: TokenGuessingConfig::default(),
             fleet_failure: FleetFailureConfig::default(),
+            blind_window: BlindWindowConfig::default(),
             data_volume_spike: DataVolumeSpikeConfig::default(),
             dormant_reactivation: DormantReactivationConfig::default(),
             off_hours_use: ModeConfig::default(),
@@ -441,6 +445,7 @@ impl DetectorsConfig {
         self.long_lived_token.check(problems);
         self.rotation_overdue.check(problems);
         self.quota_approach.check(problems);
+        self.blind_window.check(problems);
     }
 }
 

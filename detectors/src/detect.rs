@@ -2,6 +2,7 @@
 //! [`tokenwatch_model::Detector`], one call in [`crate::Engine`], one folder of scenarios, one page of documentation.
 
 pub(crate) mod advice;
+pub(crate) mod blind_window;
 mod breach;
 pub(crate) mod concurrent_use;
 pub(crate) mod credential_stuffing;

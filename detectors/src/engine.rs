@@ -1,5 +1,6 @@
 //! The engine: admits events, finds their tokens, runs the detectors, keeps the cases.
 
+mod blindness;
 mod checkpoint;
 mod deadlines;
 mod found;
@@ -23,6 +24,7 @@ use registered::Life;
 use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
 use crate::commons::{ANY, Commons, Groups, window_of};
+use crate::coverage::Coverage;
 use crate::detect::advice::Passed;
 use crate::detect::{
     data_volume_spike, dormant_reactivation, failure_burst, insecure_transport, new_endpoint,
@@ -50,6 +52,7 @@ pub struct Engine {
     commons: Commons,
     sources: Sources,
     quotas: Quotas,
+    coverage: Coverage,
     cases: BTreeMap<SubjectKey, Case>,
     /// When each case has to be looked at, at the latest; a case may have postponed it meanwhile.
     deadlines: BTreeSet<(Timestamp, SubjectKey)>,
@@ -91,6 +94,8 @@ pub struct EngineStats {
     pub streams: usize,
     /// Events of streams beyond the limit, which share a watermark.
     pub streams_overflowed: u64,
+    /// Events and gateway nodes beyond the limits of what is watched for silence.
+    pub coverage_overflowed: u64,
     /// Tokens forgotten for want of room.
     pub tokens_evicted: u64,
     /// Cases forgotten for want of room.
@@ -132,6 +137,7 @@ impl Engine {
             commons: Commons::default(),
             sources: Sources::default(),
             quotas: Quotas::default(),
+            coverage: Coverage::default(),
             cases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             changed: Vec::new(),
@@ -176,12 +182,14 @@ impl Engine {
         out.late += u64::from(late);
         self.counts.late += u64::from(late);
         let arrival = Arrived { stream, late, slot };
+        self.cover(event, arrival, settings, out);
         match &event.token {
             Some(token) => self.observe(event, token, arrival, settings, out),
             None if late => {}
             None => self.sources.note(event, Standing::Anonymous),
         }
         if let Some(watermark) = tick {
+            self.follow_stream(stream, settings, out);
             self.seal(settings, out);
             self.close_due(watermark, out);
         }
@@ -241,6 +249,7 @@ impl Engine {
             open_episodes: episodes.filter(|episode| episode.open).count(),
             streams,
             streams_overflowed,
+            coverage_overflowed: self.coverage.overflowed(),
             tokens_evicted: self.tokens.evicted(),
             cases_evicted: self.counts.cases_evicted,
             sources: sources.keys,

@@ -114,6 +114,7 @@ impl Episode {
         let counted = match hit.story.belonging {
             Belonging::Count { .. } => hit.story.figures.observed.map_or(1, |count| count as u64),
             Belonging::OwnHits
+            | Belonging::Standing
             | Belonging::Newcomer
             | Belonging::Place(_)
             | Belonging::Client(_)
@@ -240,7 +241,11 @@ impl Episode {
         self.evidence_db = self.evidence_db.max(hit.evidence_db);
         self.hard |= hit.hard;
         let larger = hit.size > self.size && (sealed || self.is_count());
-        if hit.story.rank > self.story.rank || (hit.story.rank == self.story.rank && larger) {
+        let newest = hit.story.belonging == Belonging::Standing;
+        if newest
+            || hit.story.rank > self.story.rank
+            || (hit.story.rank == self.story.rank && larger)
+        {
             self.story = hit.story;
         }
         self.size = self.size.max(hit.size);

@@ -11,7 +11,7 @@
 //! from the only gateway or from two, the sixty-fourth from one of several.
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Origin, Timestamp};
+use tokenwatch_model::{Origin, StreamId, Timestamp};
 
 use crate::token::micros;
 
@@ -163,6 +163,26 @@ impl EventClock {
             .filter(waited_for)
             .min();
         Timestamp::from_micros(least.unwrap_or(i64::MIN))
+    }
+
+    /// The newest believable time of a stream, and that of all.
+    pub(crate) fn newest(&self, stream: u32) -> (Timestamp, Timestamp) {
+        let all = self.streams.iter().map(|stream| stream.newest);
+        let foremost = all.max().unwrap_or(Timestamp::from_micros(i64::MIN));
+        (self.newest_of(stream), foremost)
+    }
+
+    /// The newest believable time of a stream.
+    pub(crate) fn newest_of(&self, stream: u32) -> Timestamp {
+        let stream = self.streams.get(stream as usize);
+        stream.map_or(Timestamp::from_micros(i64::MIN), |stream| stream.newest)
+    }
+
+    /// The index of a stream of which an event was seen.
+    pub(crate) fn find(&self, id: &StreamId) -> Option<u32> {
+        let is_it = |stream: &Stream| stream.partition == id.partition && stream.topic == id.topic;
+        let index = self.streams.iter().position(is_it)?;
+        u32::try_from(index).ok()
     }
 
     /// Streams known, and events of streams or nodes beyond the limit.

@@ -54,7 +54,10 @@ pub(crate) fn of(
 fn is_about_others(detector: Detector) -> bool {
     matches!(
         detector,
-        Detector::CredentialStuffing | Detector::TokenGuessing | Detector::FleetFailure
+        Detector::CredentialStuffing
+            | Detector::TokenGuessing
+            | Detector::FleetFailure
+            | Detector::BlindWindow
     )
 }
 

@@ -84,6 +84,8 @@ pub(crate) enum Belonging {
     },
     /// Those that are hits of the same detector themselves.
     OwnHits,
+    /// Like those, and every hit says how things stand now: the newest is told.
+    Standing,
     /// Those of the newcomer in the contest for the token.
     Newcomer,
     /// Those from this place.

@@ -14,6 +14,7 @@ mod clients;
 mod commons;
 mod config;
 mod contest;
+mod coverage;
 mod detect;
 mod distinct;
 mod endpoints;
@@ -68,6 +69,7 @@ pub use config::{
 pub use config::{EndConfig, LongLivedTokenConfig, QuotaApproachConfig, RotationOverdueConfig};
 pub use config::{EndpointEnumerationConfig, NewEndpointConfig, PrivilegeUseConfig};
 pub use config::{OpenApiConfig, OperationConfig, RequiredScopes};
+pub use detect::blind_window::BlindWindowConfig;
 pub use detect::concurrent_use::ConcurrentUseConfig;
 pub use detect::impossible_travel::ImpossibleTravelConfig;
 pub use detect::new_client::NewClientConfig;

@@ -9,6 +9,7 @@ use crate::config::{
     FailureBurstConfig, FleetFailureConfig, LongLivedTokenConfig, NewEndpointConfig,
     PrivilegeUseConfig, QuotaApproachConfig, RotationOverdueConfig,
 };
+use crate::detect::blind_window::BlindWindowConfig;
 use crate::detect::concurrent_use::ConcurrentUseConfig;
 use crate::detect::impossible_travel::ImpossibleTravelConfig;
 use crate::detect::new_client::NewClientConfig;
@@ -50,6 +51,7 @@ pub struct DetectorSettings {
     pub(crate) client: NewClientConfig,
     pub(crate) sharing: TokenSharingConfig,
     pub(crate) fleet: FleetFailureConfig,
+    pub(crate) blind: BlindWindowConfig,
     pub(crate) volume_scales: [ScaleSpec; 2],
     pub(crate) dormant: DormantReactivationConfig,
     pub(crate) stuffing: CredentialStuffingConfig,
@@ -148,6 +150,7 @@ pub(crate) fn from_valid(
         client: config.new_client.clone(),
         sharing: config.token_sharing.clone(),
         fleet: config.fleet_failure.clone(),
+        blind: config.blind_window.clone(),
         volume_scales: std::array::from_fn(|index| ScaleSpec {
             prior_spread: crate::habit::VOLUME_PRIOR_SPREADS[index],
             floor: u32::try_from(config.data_volume_spike.floors_kib[index]).unwrap_or(u32::MAX),
@@ -182,6 +185,7 @@ fn mode_of(config: &DetectorsConfig, detector: Detector) -> DetectorMode {
         Detector::PrivilegeUse => config.privilege_use.mode,
         Detector::EndpointEnumeration => config.endpoint_enumeration.mode,
         Detector::FleetFailure => config.fleet_failure.mode,
+        Detector::BlindWindow => config.blind_window.mode,
         Detector::CredentialStuffing => config.credential_stuffing.mode,
         Detector::TokenGuessing => config.token_guessing.mode,
         Detector::DataVolumeSpike => config.data_volume_spike.mode,

@@ -63,6 +63,8 @@ pub enum Detector {
     RotationOverdue,
     /// A token that will have used up its quota before it is renewed.
     QuotaApproach,
+    /// A time in which part of the traffic, or all of it, was not seen.
+    BlindWindow,
 }
 
 /// A family of evidence: within one, only the strongest counts; across families, evidence adds up.
@@ -121,7 +123,7 @@ impl Family {
 
 impl Detector {
     /// Every detector, in the order of the documentation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::RateSpike,
         Self::DataVolumeSpike,
         Self::FailureBurst,
@@ -149,6 +151,7 @@ impl Detector {
         Self::LongLivedToken,
         Self::RotationOverdue,
         Self::QuotaApproach,
+        Self::BlindWindow,
     ];
 
     /// The contract name.
@@ -181,6 +184,7 @@ impl Detector {
             Self::LongLivedToken => "long_lived_token",
             Self::RotationOverdue => "rotation_overdue",
             Self::QuotaApproach => "quota_approach",
+            Self::BlindWindow => "blind_window",
         }
     }
 
@@ -211,7 +215,7 @@ impl Detector {
             | Self::TokenInUrl
             | Self::LongLivedToken
             | Self::RotationOverdue => Family::Hygiene,
-            Self::FleetFailure => Family::Fleet,
+            Self::FleetFailure | Self::BlindWindow => Family::Fleet,
         }
     }
 
@@ -254,6 +258,7 @@ impl Detector {
             Self::LongLivedToken => "a very long life",
             Self::RotationOverdue => "an overdue rotation",
             Self::QuotaApproach => "a quota that runs out",
+            Self::BlindWindow => "a blind window",
         }
     }
 
@@ -283,6 +288,7 @@ impl Detector {
             Self::InsecureTransport => &["T1040"],
             Self::TokenInUrl => &["T1552"],
             Self::FleetFailure
+            | Self::BlindWindow
             | Self::LongLivedToken
             | Self::RotationOverdue
             | Self::QuotaApproach => &[],
@@ -314,7 +320,7 @@ impl Detector {
             Self::EndpointEnumeration => &["API1:2023", "API9:2023"],
             Self::InsecureTransport | Self::TokenInUrl => &["API8:2023"],
             Self::QuotaApproach => &["API4:2023"],
-            Self::FleetFailure => &[],
+            Self::FleetFailure | Self::BlindWindow => &[],
         }
     }
 }

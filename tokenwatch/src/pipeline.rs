@@ -7,6 +7,7 @@
 //! same findings under the same ids, and events that the store already has are not inserted again.
 
 mod decode;
+mod in_order;
 mod metrics;
 mod positions;
 mod progress;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use decode::{Decoded, DecodedBatch, DecodedEvent, decode, decode_all};
+pub(crate) use in_order::{ReadNext, RejectedRecords};
 pub(crate) use metrics::{LatencyCollector, PipelineMetrics};
 pub(crate) use positions::Positions;
 pub(crate) use progress::{Progress, ProgressHandle};
@@ -70,7 +72,9 @@ impl Pipeline {
             self.checkpoint_interval,
         );
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut silence = tokio::time::interval(SILENCE_CHECK);
+        // What waits in the broker at the start is read first: it is no silence.
+        let mut silence =
+            tokio::time::interval_at(Instant::now() + SILENCE_PATIENCE, SILENCE_CHECK);
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut dirty = false;
         loop {
@@ -87,8 +91,9 @@ impl Pipeline {
                 Some(request) = changes.recv() => self.register(request).await?,
                 event = events.recv() => match event {
                     Some(DecodedEvent::Batch(batch)) => {
-                        silence.reset();
                         self.process(&batch).await?;
+                        // Only now: while a batch waited for the store, nothing was read, and that is no silence.
+                        silence.reset();
                         dirty = true;
                     }
                     Some(DecodedEvent::Assigned { streams, positions }) => {
@@ -139,7 +144,7 @@ impl Pipeline {
     async fn process(&mut self, batch: &DecodedBatch) -> Result<(), StoreError> {
         let (batch, decoded) = (batch.batch(), batch.decoded());
         let mut detections = Detections::default();
-        tokio::task::block_in_place(|| self.engine.process(&decoded.events, &mut detections));
+        tokio::task::block_in_place(|| self.detect(decoded, &mut detections));
         self.judged_until = self.judged_until.max(newest(&decoded.events));
         let decided_at = self.clock.now();
         let fresh = self.fresh(&decoded.events);
@@ -193,6 +198,18 @@ impl Pipeline {
         };
         reply.send(Ok(applied)).ok();
         Ok(())
+    }
+
+    /// Hands the engine what a batch held, in the order of each stream.
+    fn detect(&mut self, decoded: &Decoded<'_>, detections: &mut Detections) {
+        let engine = &mut self.engine;
+        let mut take = |next: ReadNext<'_, '_>| match next {
+            ReadNext::Events(events) => engine.process(events, detections),
+            ReadNext::Rejected(stream) => engine.rejected(stream, detections),
+        };
+        let mut rejected = RejectedRecords::of(&decoded.rejects);
+        rejected.hand_on(&decoded.events, &mut take);
+        rejected.finish(&mut take);
     }
 
     /// Nothing came for some seconds: what waits for later events is decided by the clock. Whether anything was.

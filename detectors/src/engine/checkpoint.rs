@@ -11,6 +11,7 @@ use tokenwatch_model::{TokenId, TokenProfile};
 use super::{Counts, Engine};
 use crate::case::Case;
 use crate::commons::Commons;
+use crate::coverage::Coverage;
 use crate::event_clock::EventClock;
 use crate::quotas::QuotaUse;
 use crate::settings::DetectorSettings;
@@ -67,6 +68,7 @@ struct EngineState {
     clock: EventClock,
     commons: Commons,
     sources: Sources,
+    coverage: Coverage,
     cases: Vec<(SubjectKey, Case)>,
     late: u64,
     quarantined: u64,
@@ -83,6 +85,7 @@ impl Engine {
             clock: self.clock.clone(),
             commons: self.commons.clone(),
             sources: self.sources.clone(),
+            coverage: self.coverage.clone(),
             cases: self
                 .cases
                 .iter()
@@ -135,6 +138,7 @@ impl Engine {
             engine.clock = state.clock;
             engine.commons = state.commons;
             engine.sources = state.sources;
+            engine.coverage = state.coverage;
             engine.sources.rebuild();
             engine.cases.extend(state.cases);
             engine.counts = Counts {

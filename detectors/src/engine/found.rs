@@ -125,7 +125,7 @@ pub(super) fn belongs(
             };
             count.map(|count| count >= half)
         }
-        Belonging::OwnHits => hits
+        Belonging::OwnHits | Belonging::Standing => hits
             .iter()
             .any(|hit| hit.story.detector == episode.detector())
             .then_some(true),

@@ -50,6 +50,7 @@ impl Engine {
         for found in self.sources.seal_until(watermark, settings, outage) {
             self.take_source(found, settings, out);
         }
+        self.seal_coverage(watermark, settings, out);
     }
 
     /// Hands an attack to its source's case, and what it was let in with to the cases of those tokens.

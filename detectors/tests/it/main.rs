@@ -1,5 +1,6 @@
 //! Tests of the whole engine: scenarios from folders, stolen keys, determinism, a simulated fleet, the size of state.
 
+mod blind_window;
 mod determinism;
 mod fleet;
 mod mix;

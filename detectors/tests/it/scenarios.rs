@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use tokenwatch_detectors::{Detections, Engine, Registry};
-use tokenwatch_model::{AccessEvent, Detector, Registration, Timestamp};
+use tokenwatch_model::{AccessEvent, Detector, Registration, Timestamp, TokenId};
 
 use crate::support::{last_versions, settings};
 
@@ -29,6 +29,11 @@ struct History {
     /// By how much the calls of a day grow every day.
     #[serde(default)]
     growth_per_day: Option<f64>,
+    /// By turns of these gateway nodes, and of so many tokens.
+    #[serde(default)]
+    gateways: Vec<String>,
+    #[serde(default)]
+    tokens: Option<u128>,
 }
 
 /// A line of the registry: an entry that counts from a time on, or from the beginning.
@@ -162,6 +167,13 @@ fn past<'a>(history: &History, like: &AccessEvent<'a>) -> Vec<AccessEvent<'a>> {
         let jitter = random.i64(0..history.every_s * 1_000_000);
         let mut event = like.clone();
         event.ts = Timestamp::from_micros(until.as_micros() - back * 1_000_000 + jitter);
+        let turn = number as usize;
+        if let Some(gateway) = history.gateways.get(turn % history.gateways.len().max(1)) {
+            event.origin.gateway = Some(gateway.clone().into());
+        }
+        if let (Some(tokens), Some(token)) = (history.tokens, &mut event.token) {
+            token.id = TokenId::from_bits(1 + number as u128 % tokens);
+        }
         let (day, hour) = (
             event.ts.as_secs().div_euclid(86_400),
             event.ts.as_secs().rem_euclid(86_400) / 3_600,

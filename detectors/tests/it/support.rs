@@ -27,6 +27,7 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) status: u16,
     pub(crate) partition: i32,
+    pub(crate) gateway: Option<&'static str>,
 }
 
 impl Default for Call {
@@ -43,6 +44,7 @@ impl Default for Call {
             path: "/v1/orders/17".to_owned(),
             status: 200,
             partition: 0,
+            gateway: None,
         }
     }
 }
@@ -86,6 +88,7 @@ impl Call {
             origin: Origin {
                 topic: Some("gateway.access".into()),
                 partition: Some(self.partition),
+                gateway: self.gateway.map(Into::into),
                 ..Origin::default()
             },
         }

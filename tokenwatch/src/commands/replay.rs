@@ -18,6 +18,7 @@ use tokenwatch_detectors::{Detections, Engine};
 
 use super::input::{self, Input};
 use crate::cli::ReplayArgs;
+use crate::pipeline::ReadNext;
 use crate::registry;
 use merge::Merge;
 use report::Report;
@@ -37,8 +38,9 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let mut more = true;
     while more {
         let mut detections = Detections::default();
-        more = files.next_round(&decoder, &mut |events| {
-            engine.process(events, &mut detections);
+        more = files.next_round(&decoder, &mut |next| match next {
+            ReadNext::Events(events) => engine.process(events, &mut detections),
+            ReadNext::Rejected(stream) => engine.rejected(stream, &mut detections),
         })?;
         if !more {
             engine.finish(&mut detections);

@@ -19,6 +19,7 @@ const COUNTED: Record<string, string> = {
   revoked_token_use: 'calls after its revocation',
   long_lived_token: 'days',
   rotation_overdue: 'days',
+  blind_window: 'calls, records or seconds, as its statistic says',
 };
 
 /** What the figures `observed` and `expected` of a detector's evidence count. */

@@ -10,7 +10,7 @@ use tokenwatch_ingest::{Decoder, RecordBatch, Reject};
 use tokenwatch_model::{AccessEvent, Timestamp};
 
 use crate::commands::input::Input;
-use crate::pipeline::{self, Decoded};
+use crate::pipeline::{self, Decoded, ReadNext, RejectedRecords};
 
 /// Events handed on at once.
 const SLICE_EVENTS: usize = 8_192;
@@ -60,7 +60,7 @@ impl Merge {
     pub(super) fn next_round(
         &mut self,
         decoder: &Decoder,
-        take: &mut dyn FnMut(&[AccessEvent<'_>]),
+        take: &mut dyn FnMut(ReadNext<'_, '_>),
     ) -> io::Result<bool> {
         for file in &mut self.files {
             file.fill()?;
@@ -86,7 +86,19 @@ impl Merge {
             .zip(&ready)
             .map(|(part, ready)| part.events.get(*ready)?.origin.offset)
             .collect();
-        hand_on(&mut read, &ready, take);
+        let ended = |reject: &&Reject, kept_from: Option<i64>| {
+            kept_from.is_none_or(|offset| reject.offset < offset)
+        };
+        // Of what waits for the next round, the rejected records do, too.
+        let mut rejected =
+            RejectedRecords::of(read.iter().zip(&kept_from).flat_map(|(part, kept_from)| {
+                let rejects = part.rejects.iter();
+                rejects.filter(move |reject| ended(reject, *kept_from))
+            }));
+        hand_on(&mut read, &ready, &mut |events| {
+            rejected.hand_on(events, take)
+        });
+        rejected.finish(take);
         drop(read);
         for (file, kept_from) in self.files.iter_mut().zip(kept_from) {
             file.keep_from(kept_from);
