@@ -174,3 +174,61 @@ fn slot_of(number: i64) -> i64 {
 fn hour_of(number: i64) -> i64 {
     (number * WINDOW_S).div_euclid(HOUR)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fleet that logs 20 calls in every half-minute of `days` days for which `is_busy` says so, by day and hour; 1970-01-05
+    /// was a Monday. What is told of the gap of an hour from noon on the last day.
+    fn gaps(days: i64, is_busy: impl Fn(i64, i64) -> bool) -> usize {
+        let settings = BlindWindowConfig::default();
+        let mut fleet = Fleet::default();
+        let mut told = Vec::new();
+        let heard = Heard {
+            events: 20,
+            callers: u64::MAX,
+        };
+        let start = 4 * DAY_WINDOWS;
+        let noon = start + (days - 1) * DAY_WINDOWS + DAY_WINDOWS / 2;
+        for number in start..noon + 2 * HOUR_WINDOWS {
+            let (day, hour) = (number.div_euclid(DAY_WINDOWS), hour_of(number) % 24);
+            let gap = (noon..noon + HOUR_WINDOWS).contains(&number);
+            if is_busy(day - 4, hour) && !gap {
+                fleet.hear(number, heard, &settings, &mut told);
+            } else {
+                fleet.miss(number, &settings, &mut told);
+            }
+        }
+        told.len()
+    }
+
+    #[test]
+    fn a_gap_is_one_only_in_hours_that_are_known_to_be_busy() {
+        // Every five minutes of the hour, and the end.
+        for (name, want, got) in [
+            ("the first day", 0, gaps(1, |_, _| true)),
+            ("the second day", 13, gaps(2, |_, _| true)),
+            ("the first Saturday", 0, gaps(6, |_, _| true)),
+            ("the second Saturday", 13, gaps(13, |_, _| true)),
+            (
+                "a Saturday of a fleet that rests",
+                0,
+                gaps(13, |day, hour| day % 7 < 5 || (day > 7 && hour < 12)),
+            ),
+            (
+                "noon, when everybody rests",
+                0,
+                gaps(3, |_, hour| hour != 12),
+            ),
+            (
+                "noon, and everybody rests in the afternoon",
+                0,
+                gaps(3, |_, hour| hour < 13),
+            ),
+        ] {
+            assert_eq!(got > 0, want > 0, "{name}: {got}");
+            assert!(got <= want, "{name}: {got}");
+        }
+    }
+}

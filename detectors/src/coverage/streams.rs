@@ -205,3 +205,81 @@ impl Behind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stream that is behind by `behind(t)` seconds at the foremost stream's second `t` is told of, and when.
+    fn lags(behind: impl Fn(i64) -> i64) -> Vec<(i64, bool)> {
+        let settings = BlindWindowConfig::default();
+        let mut watch = StreamWatch::default();
+        let mut told = Vec::new();
+        for foremost in (0..20_000).step_by(10) {
+            let newest = foremost - behind(foremost);
+            if let Some(Blind::Lag(lag)) = watch.follow("t/0", newest, foremost, &settings) {
+                told.push((foremost, lag.over));
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn a_lag_is_told_after_its_time_again_and_when_it_is_over() {
+        let late = |from: i64, until: i64, by: i64| {
+            move |t: i64| if (from..until).contains(&t) { by } else { 0 }
+        };
+        assert_eq!(
+            lags(late(6_000, 6_700, 900)),
+            [(6_300, false), (6_600, false), (6_700, true)]
+        );
+        for (name, told) in [
+            ("short", lags(late(6_000, 6_290, 900))),
+            ("small", lags(late(6_000, 9_000, 600))),
+            ("never abreast", lags(|_| 4_000)),
+            ("abreast for too short", lags(late(2_000, 5_000, 900))),
+        ] {
+            assert_eq!(told, [], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_habit_of_rejects_needs_an_hour_and_five_times_it_to_be_broken() {
+        let settings = BlindWindowConfig::default();
+        // Per minute 100 records, of which so many cannot be read.
+        let told = |rejected: &dyn Fn(i64) -> i64| {
+            let mut watch = StreamWatch::default();
+            let mut told = Vec::new();
+            for minute in 0..240 {
+                for number in 0..100 {
+                    let newest = 60 * minute;
+                    let hit = if number < rejected(minute) {
+                        watch.rejected("t/0", newest, &settings)
+                    } else {
+                        watch.read("t/0", newest, &settings)
+                    };
+                    told.extend(hit.map(|_| minute));
+                }
+            }
+            told
+        };
+        let burst = told(&|minute| if (180..190).contains(&minute) { 20 } else { 0 });
+        assert_eq!(burst.first(), Some(&182), "{burst:?}");
+        assert_eq!(burst.last(), Some(&195), "{burst:?}");
+        assert_eq!(
+            told(&|minute| if minute < 60 { 90 } else { 0 }),
+            [],
+            "no habit yet"
+        );
+        assert_eq!(
+            told(&|minute| if minute > 180 { 40 } else { 10 }),
+            [],
+            "as always"
+        );
+        assert_ne!(
+            told(&|minute| if minute > 180 { 70 } else { 10 }),
+            [],
+            "far more"
+        );
+    }
+}

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Heard, Moment, SLOT_WINDOWS};
+use super::voices::Moment;
+use super::{Heard, SLOT_WINDOWS};
 use crate::commons::WINDOW_S;
 use crate::detect::blind_window::{Blind, BlindWindowConfig, Silent};
 
