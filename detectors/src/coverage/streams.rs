@@ -68,7 +68,11 @@ impl StreamWatch {
             return Some(behind.tell(name, foremost, behind_s, true));
         }
         let since = self.abreast_since?;
-        if behind_s <= lag_s || (self.behind.is_none() && newest - since < ABREAST_S) {
+        if behind_s <= lag_s {
+            return None;
+        }
+        if self.behind.is_none() && newest - since < ABREAST_S {
+            self.abreast_since = None;
             return None;
         }
         // A lag of which nothing was said for a day is another one.
