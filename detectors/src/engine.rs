@@ -175,7 +175,9 @@ impl Engine {
     pub fn pass_time(&mut self, until: Timestamp, out: &mut Detections) {
         if self.clock.pass(until) {
             let settings = Arc::clone(&self.settings);
+            self.coverage.is_live = true;
             self.seal(&settings, out);
+            self.coverage.is_live = false;
             self.close_due(until, out);
         }
     }

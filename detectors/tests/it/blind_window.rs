@@ -190,6 +190,29 @@ fn a_diurnal_fleet_sleeps_in_silence_however_suddenly() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_leaves_no_gap() {
+    let wrong = 30 * HOUR..31 * HOUR;
+    let events = fleet(3, 0, 33 * HOUR, |_, _| 20.0);
+    let mut events: Vec<_> = events
+        .into_iter()
+        .enumerate()
+        .map(|(number, mut event)| {
+            event.origin.gateway = None;
+            event.origin.partition = Some(0);
+            let order = event.ts;
+            if number % 3 == 0 && wrong.contains(&(event.ts.as_secs() - MONDAY)) {
+                event.ts = Timestamp::from_secs(event.ts.as_secs() + 600);
+            }
+            (order, event)
+        })
+        .collect();
+    events.sort_by_key(|(order, _)| *order);
+    let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
+    let found = of(&events);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn many_silent_nodes_are_one_finding() {
     let stop = 4 * HOUR;
     let events = fleet(6, 0, 6 * HOUR, |node, second| {
