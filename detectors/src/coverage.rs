@@ -211,29 +211,27 @@ impl Coverage {
         }
         let index = match self.node_index.get(&hash) {
             Some(index) => *index,
-            None => {
-                let free = self.nodes.all.iter().position(Voice::is_nobody);
-                let voice = Voice::new(shortened(name), hash, number);
-                let index = match free {
-                    Some(index) => {
-                        self.nodes.all[index] = voice;
-                        index
-                    }
-                    None if self.nodes.all.len() >= MAX_NODES => {
-                        self.overflowed += 1;
-                        return None;
-                    }
-                    None => {
-                        self.nodes.all.push(voice);
-                        self.nodes.all.len() - 1
-                    }
-                };
-                self.node_index.insert(hash, index as u32);
-                index as u32
-            }
+            None => self.new_node(name, hash, number)?,
         };
         self.last_node = Some((hash, index));
         Some(index)
+    }
+
+    fn new_node(&mut self, name: &str, hash: u64, number: i64) -> Option<u32> {
+        let voice = Voice::new(shortened(name), hash, number);
+        let nodes = &mut self.nodes.all;
+        let index = if let Some(index) = nodes.iter().position(Voice::is_nobody) {
+            nodes[index] = voice;
+            index
+        } else if nodes.len() < MAX_NODES {
+            nodes.push(voice);
+            nodes.len() - 1
+        } else {
+            self.overflowed += 1;
+            return None;
+        };
+        self.node_index.insert(hash, index as u32);
+        Some(index as u32)
     }
 
     /// Makes sure that the stream has a voice.

@@ -189,7 +189,7 @@ impl Silence {
         Blind::Gap(Gap {
             since_s: self.since * WINDOW_S,
             at_s: (number + 1) * WINDOW_S,
-            silent_s: (end - self.since) * WINDOW_S,
+            lasted_s: (end - self.since) * WINDOW_S,
             usual: self.level * SLOT_WINDOWS as f64,
             missing: self.missing(end - 1),
             over,

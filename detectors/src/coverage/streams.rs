@@ -124,7 +124,7 @@ impl StreamWatch {
         if self.slots < HABIT_SLOTS || !self.is_unreadable(settings) {
             return ended;
         }
-        let (records, rejected) = (self.sum(self.records), self.sum(self.rejected));
+        let (records, rejected) = (sum(self.records), sum(self.rejected));
         let unreadable = self.unreadable.get_or_insert(Unreadable {
             since: newest,
             rejected,
@@ -183,17 +183,13 @@ impl StreamWatch {
     }
 
     fn is_unreadable(&self, settings: &BlindWindowConfig) -> bool {
-        let (records, rejected) = (self.sum(self.records), self.sum(self.rejected));
+        let (records, rejected) = (sum(self.records), sum(self.rejected));
         rejected >= u64::from(settings.rejected_records)
             && rejected as f64 >= self.limit(settings) * records as f64
     }
 
     fn limit(&self, settings: &BlindWindowConfig) -> f64 {
         settings.rejected_share.max(HABIT_RATIO * self.usual)
-    }
-
-    fn sum(&self, of: [u64; 2]) -> u64 {
-        of[0] + of[1]
     }
 }
 
@@ -208,6 +204,10 @@ impl Behind {
             over,
         })
     }
+}
+
+fn sum(of: [u64; 2]) -> u64 {
+    of[0] + of[1]
 }
 
 #[cfg(test)]
