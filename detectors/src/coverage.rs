@@ -55,6 +55,9 @@ pub(crate) struct Coverage {
     last_node: Option<(u64, u32)>,
     watches: Vec<StreamWatch>,
     overflowed: u64,
+    /// Time passes although nothing comes.
+    #[serde(skip)]
+    pub(crate) is_live: bool,
 }
 
 /// What was logged in one half-minute, by voice.
@@ -84,11 +87,7 @@ impl Coverage {
     pub(crate) fn count(&mut self, event: &AccessEvent<'_>, stream: u32) {
         let number = window_of(event.ts);
         if self.sealed.is_some_and(|sealed| number < sealed) {
-            // It is behind the others, not silent.
-            let voice = self.streams.all.get_mut(stream as usize);
-            if let Some(silence) = voice.and_then(|voice| voice.silence.as_mut()) {
-                silence.standing = Standing::Explained;
-            }
+            self.count_late(event, stream);
             return;
         }
         let node = event.origin.gateway.as_deref();
@@ -109,6 +108,20 @@ impl Coverage {
             heard_mut(&mut tally.nodes, node).add(caller);
         }
         heard_mut(&mut tally.streams, stream).add(caller);
+    }
+
+    /// An event that came late: who logs it is behind the others, or its clock is, but it is not silent.
+    pub(crate) fn count_late(&mut self, event: &AccessEvent<'_>, stream: u32) {
+        self.fleet.fill(window_of(event.ts));
+        let node = event.origin.gateway.as_deref().map(hash_text);
+        let node = node.and_then(|hash| self.node_index.get(&hash));
+        let node = node.and_then(|index| self.nodes.all.get_mut(*index as usize));
+        let stream = self.streams.all.get_mut(stream as usize);
+        for voice in node.into_iter().chain(stream) {
+            if let Some(silence) = &mut voice.silence {
+                silence.standing = Standing::Explained;
+            }
+        }
     }
 
     /// Events and nodes that found no room.
@@ -135,7 +148,7 @@ impl Coverage {
         while number < until {
             match self.windows.remove(&number) {
                 Some(tally) => self.seal(number, &tally, settings, told),
-                None => self.fleet.miss(number, settings, told),
+                None => self.fleet.miss(number, self.is_live, settings, told),
             }
             number += 1;
             if self.fleet.quiet_windows(number) > DAY_WINDOWS {
@@ -198,29 +211,27 @@ impl Coverage {
         }
         let index = match self.node_index.get(&hash) {
             Some(index) => *index,
-            None => {
-                let free = self.nodes.all.iter().position(Voice::is_nobody);
-                let voice = Voice::new(shortened(name), hash, number);
-                let index = match free {
-                    Some(index) => {
-                        self.nodes.all[index] = voice;
-                        index
-                    }
-                    None if self.nodes.all.len() >= MAX_NODES => {
-                        self.overflowed += 1;
-                        return None;
-                    }
-                    None => {
-                        self.nodes.all.push(voice);
-                        self.nodes.all.len() - 1
-                    }
-                };
-                self.node_index.insert(hash, index as u32);
-                index as u32
-            }
+            None => self.new_node(name, hash, number)?,
         };
         self.last_node = Some((hash, index));
         Some(index)
+    }
+
+    fn new_node(&mut self, name: &str, hash: u64, number: i64) -> Option<u32> {
+        let voice = Voice::new(shortened(name), hash, number);
+        let nodes = &mut self.nodes.all;
+        let index = if let Some(index) = nodes.iter().position(Voice::is_nobody) {
+            nodes[index] = voice;
+            index
+        } else if nodes.len() < MAX_NODES {
+            nodes.push(voice);
+            nodes.len() - 1
+        } else {
+            self.overflowed += 1;
+            return None;
+        };
+        self.node_index.insert(hash, index as u32);
+        Some(index as u32)
     }
 
     /// Makes sure that the stream has a voice.

@@ -201,7 +201,9 @@ impl Engine {
         if self.clock.pass(until) {
             let settings = Arc::clone(&self.settings);
             let told = (out.findings.len(), out.incidents.len());
+            self.coverage.is_live = true;
             self.seal(&settings, out);
+            self.coverage.is_live = false;
             self.close_due(until, out);
             self.name_owners(out, told);
         }

@@ -14,6 +14,9 @@ use crate::detect::blind_window::{Blind, BlindWindowConfig, Gap};
 /// Hours of a week, and slots of an hour.
 const WEEK_HOURS: i64 = 168;
 const HOUR_SLOTS: u32 = 12;
+/// A gap that is noticed by what comes after it is told two minutes later: a clock that is ahead leaves a gap, too, which the
+/// others fill.
+const FILLED_WINDOWS: i64 = 4;
 
 /// All that log.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +26,8 @@ pub(super) struct Fleet {
     first: Option<i64>,
     last: i64,
     gap: Option<Silence>,
+    /// One that was not told while it lasted, and when it ended: late events may still fill it.
+    ended: Option<(Silence, i64)>,
     /// By hour of the week, the number of the last hour that was steady throughout.
     steady_hours: Vec<i64>,
     steady_slots: u32,
@@ -34,6 +39,8 @@ struct Silence {
     since: i64,
     level: f64,
     told: Option<i64>,
+    /// When it was long enough.
+    due: Option<i64>,
 }
 
 impl Fleet {
@@ -85,18 +92,38 @@ impl Fleet {
             }
         }
         let is_recent = |gap: &Silence| gap.told.is_some() && number - gap.since <= DAY_WINDOWS;
-        if let Some(gap) = self.gap.take().filter(is_recent) {
-            told.push(gap.tell(number, true));
+        if let Some(gap) = self.gap.take() {
+            if is_recent(&gap) {
+                told.push(gap.tell(number, true));
+            } else if gap.told.is_none() && number - gap.since <= DAY_WINDOWS {
+                self.ended = gap.due.map(|_| (gap, number));
+            }
+        }
+        if let Some((gap, end)) = self.ended
+            && number - end >= FILLED_WINDOWS
+        {
+            self.ended = None;
+            told.extend(gap.due.map(|due| gap.tell(due, false)));
+            told.push(gap.tell(end, true));
         }
         self.habit.add(heard);
         self.first.get_or_insert(number);
         self.last = number;
     }
 
-    /// Nobody was heard in half-minute `number`.
+    /// An event of half-minute `number` came late: it is no gap that it lies in.
+    pub(super) fn fill(&mut self, number: i64) {
+        self.gap = self
+            .gap
+            .filter(|gap| number < gap.since || gap.told.is_some());
+        self.ended = self.ended.filter(|(gap, _)| number < gap.since);
+    }
+
+    /// Nobody was heard in half-minute `number`; `is_live` if nothing came since, either.
     pub(super) fn miss(
         &mut self,
         number: i64,
+        is_live: bool,
         settings: &BlindWindowConfig,
         told: &mut Vec<Blind>,
     ) {
@@ -110,6 +137,7 @@ impl Fleet {
                 since: number,
                 level,
                 told: None,
+                due: None,
             });
         }
         let Some(mut gap) = self.gap else {
@@ -126,7 +154,9 @@ impl Fleet {
                     && self.is_busy_hour(hour_of(number) + 1)
             }
         };
-        if due {
+        if due && gap.told.is_none() && !is_live {
+            gap.due.get_or_insert(number);
+        } else if due {
             gap.told = Some(number);
             told.push(gap.tell(number, false));
         }
@@ -159,7 +189,7 @@ impl Silence {
         Blind::Gap(Gap {
             since_s: self.since * WINDOW_S,
             at_s: (number + 1) * WINDOW_S,
-            silent_s: (end - self.since) * WINDOW_S,
+            lasted_s: (end - self.since) * WINDOW_S,
             usual: self.level * SLOT_WINDOWS as f64,
             missing: self.missing(end - 1),
             over,
@@ -197,7 +227,7 @@ mod tests {
             if is_busy(day - 4, hour) && !gap {
                 fleet.hear(number, heard, &settings, &mut told);
             } else {
-                fleet.miss(number, &settings, &mut told);
+                fleet.miss(number, true, &settings, &mut told);
             }
         }
         told.len()

@@ -124,7 +124,7 @@ impl StreamWatch {
         if self.slots < HABIT_SLOTS || !self.is_unreadable(settings) {
             return ended;
         }
-        let (records, rejected) = (self.sum(self.records), self.sum(self.rejected));
+        let (records, rejected) = (sum(self.records), sum(self.rejected));
         let unreadable = self.unreadable.get_or_insert(Unreadable {
             since: newest,
             rejected,
@@ -183,17 +183,13 @@ impl StreamWatch {
     }
 
     fn is_unreadable(&self, settings: &BlindWindowConfig) -> bool {
-        let (records, rejected) = (self.sum(self.records), self.sum(self.rejected));
+        let (records, rejected) = (sum(self.records), sum(self.rejected));
         rejected >= u64::from(settings.rejected_records)
             && rejected as f64 >= self.limit(settings) * records as f64
     }
 
     fn limit(&self, settings: &BlindWindowConfig) -> f64 {
         settings.rejected_share.max(HABIT_RATIO * self.usual)
-    }
-
-    fn sum(&self, of: [u64; 2]) -> u64 {
-        of[0] + of[1]
     }
 }
 
@@ -208,6 +204,10 @@ impl Behind {
             over,
         })
     }
+}
+
+fn sum(of: [u64; 2]) -> u64 {
+    of[0] + of[1]
 }
 
 #[cfg(test)]
@@ -270,20 +270,11 @@ mod tests {
         let burst = told(&|minute| if (180..190).contains(&minute) { 20 } else { 0 });
         assert_eq!(burst.first(), Some(&182), "{burst:?}");
         assert_eq!(burst.last(), Some(&195), "{burst:?}");
-        assert_eq!(
-            told(&|minute| if minute < 60 { 90 } else { 0 }),
-            [],
-            "no habit yet"
-        );
-        assert_eq!(
-            told(&|minute| if minute > 180 { 40 } else { 10 }),
-            [],
-            "as always"
-        );
-        assert_ne!(
-            told(&|minute| if minute > 180 { 70 } else { 10 }),
-            [],
-            "far more"
-        );
+        let quiet = told(&|minute| if minute < 60 { 90 } else { 0 });
+        assert!(quiet.is_empty(), "no habit yet: {quiet:?}");
+        let as_always = told(&|minute| if minute > 180 { 40 } else { 10 });
+        assert!(as_always.is_empty(), "{as_always:?}");
+        let more = told(&|minute| if minute > 180 { 70 } else { 10 });
+        assert!(!more.is_empty(), "far more than ever");
     }
 }

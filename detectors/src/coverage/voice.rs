@@ -246,7 +246,7 @@ impl Silence {
             name: voice.name.clone(),
             since_s: self.since * WINDOW_S,
             at_s: (number + 1) * WINDOW_S,
-            silent_s: (end - self.since) * WINDOW_S,
+            lasted_s: (end - self.since) * WINDOW_S,
             usual: self.level * SLOT_WINDOWS as f64,
             missing: self.missing,
             share: self.share(),

@@ -107,7 +107,7 @@ pub(crate) struct Silent {
     pub(crate) name: String,
     pub(crate) since_s: i64,
     pub(crate) at_s: i64,
-    pub(crate) silent_s: i64,
+    pub(crate) lasted_s: i64,
     pub(crate) usual: f64,
     pub(crate) missing: f64,
     pub(crate) share: f64,
@@ -134,7 +134,7 @@ pub(crate) struct Many {
 pub(crate) struct Gap {
     pub(crate) since_s: i64,
     pub(crate) at_s: i64,
-    pub(crate) silent_s: i64,
+    pub(crate) lasted_s: i64,
     pub(crate) usual: f64,
     pub(crate) missing: f64,
     pub(crate) over: bool,
@@ -224,14 +224,14 @@ fn of_silent(silent: Silent) -> Told {
         format!(
             "{kind} logs again: it was silent for {} since {{since}}, while the others went on; about {} calls \
              through it were not seen",
-            elapsed(silent.silent_s),
+            elapsed(silent.lasted_s),
             count(silent.missing),
         )
     } else {
         format!(
             "{kind} has logged nothing for {} since {{since}}, while the others go on; it usually logs {} calls in \
              five minutes ({} of all), and what goes through it is not seen",
-            elapsed(silent.silent_s),
+            elapsed(silent.lasted_s),
             count(silent.usual),
             percent(silent.share),
         )
@@ -247,7 +247,7 @@ fn of_silent(silent: Silent) -> Told {
         figures: figures(
             0.0,
             silent.missing,
-            silent.silent_s,
+            silent.lasted_s,
             "calls logged while the others went on",
             per_slot(silent.usual),
         ),
@@ -311,7 +311,7 @@ fn of_gap(gap: &Gap) -> Told {
         format!(
             "Calls are logged again: nothing was, by any gateway, for {} since {{since}}; usually there are {} calls in \
              five minutes, so about {} were not seen",
-            elapsed(gap.silent_s),
+            elapsed(gap.lasted_s),
             count(gap.usual),
             count(gap.missing),
         )
@@ -319,13 +319,13 @@ fn of_gap(gap: &Gap) -> Told {
         format!(
             "Nothing was logged for {} since {{since}}, by any gateway; usually there are {} calls in five minutes at \
              this time: the gateways, their log shipping or Kafka may be down, and nothing is watched meanwhile",
-            elapsed(gap.silent_s),
+            elapsed(gap.lasted_s),
             count(gap.usual),
         )
     };
     Told {
         subject: "fleet".to_owned(),
-        severity: if gap.silent_s >= LONG_S {
+        severity: if gap.lasted_s >= LONG_S {
             Severity::Medium
         } else {
             Severity::Low
@@ -338,7 +338,7 @@ fn of_gap(gap: &Gap) -> Told {
         figures: figures(
             0.0,
             gap.missing,
-            gap.silent_s,
+            gap.lasted_s,
             "calls logged by anybody",
             per_slot(gap.usual),
         ),

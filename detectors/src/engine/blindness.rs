@@ -30,7 +30,9 @@ impl Engine {
         settings: &DetectorSettings,
         out: &mut Detections,
     ) {
-        if !arrived.late {
+        if arrived.late {
+            self.coverage.count_late(event, arrived.stream);
+        } else {
             self.coverage.count(event, arrived.stream);
         }
         let newest_s = self.clock.newest_of(arrived.stream).as_secs();

@@ -11,6 +11,9 @@ use crate::support::{Call, DAY, MONDAY, last_versions, settings};
 const HOUR: i64 = 3_600;
 const NODES: [&str; 6] = ["gw-1", "gw-2", "gw-3", "gw-4", "gw-5", "gw-6"];
 
+/// Calls per minute of a node at a second.
+type Load<'l> = &'l dyn Fn(usize, i64) -> f64;
+
 /// Calls of `nodes` nodes from `from` to `until` seconds after Monday; `load` says how many calls a node logs per minute.
 fn fleet(
     nodes: usize,
@@ -95,7 +98,7 @@ fn a_silent_node_is_told_once_and_told_again_when_it_logs_again() {
 #[test]
 fn who_is_not_missed_is_not_told() {
     let stop = 4 * HOUR;
-    let calm: [(&str, &dyn Fn(usize, i64) -> f64); 7] = [
+    let calm: [(&str, Load<'_>); 7] = [
         ("a rolling restart of a minute each", &|node, second| {
             let restart = stop + 300 * node as i64;
             if (restart..restart + 60).contains(&second) {
@@ -187,6 +190,29 @@ fn a_diurnal_fleet_sleeps_in_silence_however_suddenly() {
         let found = of(&events);
         assert!(found.is_empty(), "{found:#?}");
     }
+}
+
+#[test]
+fn a_clock_that_is_ahead_leaves_no_gap() {
+    let wrong = 30 * HOUR..31 * HOUR;
+    let events = fleet(3, 0, 33 * HOUR, |_, _| 20.0);
+    let mut events: Vec<_> = events
+        .into_iter()
+        .enumerate()
+        .map(|(number, mut event)| {
+            event.origin.gateway = None;
+            event.origin.partition = Some(0);
+            let order = event.ts;
+            if number % 3 == 0 && wrong.contains(&(event.ts.as_secs() - MONDAY)) {
+                event.ts = Timestamp::from_secs(event.ts.as_secs() + 600);
+            }
+            (order, event)
+        })
+        .collect();
+    events.sort_by_key(|(order, _)| *order);
+    let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
+    let found = of(&events);
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
