@@ -135,17 +135,10 @@ impl Mix {
             ts: Timestamp::from_micros(START_MICROS + self.at_micros as i64),
             format: Format::ALL[0],
             request_id: None,
-            token: Some(TokenUse {
-                id: TokenId::from_bits(u128::from(spread) << 64 | u128::from(number)),
-                kind: TokenKind::ApiKey,
-                credential_id: None,
-                instance: None,
-                consumer: Some(CONSUMERS[(home % 2_000) as usize].as_str().into()),
-                scopes: Vec::new(),
-                fingerprint: None,
-                issued_at: None,
-                expires_at: None,
-            }),
+            token: Some(token(
+                u128::from(spread) << 64 | u128::from(number),
+                &CONSUMERS[(home % 2_000) as usize],
+            )),
             client: Client {
                 ip: Some([10, (network % NETWORKS) as u8, (home >> 8) as u8, 7].into()),
                 country: CountryCode::parse("DE"),
@@ -186,5 +179,19 @@ impl Mix {
             _ => self.random.u64(6..20),
         };
         self.random.u64(0..self.tokens / 20) * 20 + place
+    }
+}
+
+fn token(bits: u128, consumer: &'static str) -> TokenUse<'static> {
+    TokenUse {
+        id: TokenId::from_bits(bits),
+        kind: TokenKind::ApiKey,
+        credential_id: None,
+        instance: None,
+        consumer: Some(consumer.into()),
+        scopes: Vec::new(),
+        fingerprint: None,
+        issued_at: None,
+        expires_at: None,
     }
 }

@@ -96,7 +96,7 @@ impl Merge {
                 rejects.filter(move |reject| ended(reject, *kept_from))
             }));
         hand_on(&mut read, &ready, &mut |events| {
-            rejected.hand_on(events, take)
+            rejected.hand_on(events, take);
         });
         rejected.finish(take);
         drop(read);
