@@ -171,7 +171,7 @@ impl Coverage {
         if let Some(watch) = self.watches.get_mut(stream as usize) {
             let name = &self.streams.all[stream as usize].name;
             // Files are read one after the other, however old they are: history that is loaded is no lag.
-            if !name.starts_with("file:") {
+            if !settings.lag.is_zero() && !name.starts_with("file:") {
                 told.extend(watch.follow(name, newest_s, foremost_s, settings));
             }
         }

@@ -216,7 +216,10 @@ mod tests {
 
     /// What a stream that is behind by `behind(t)` seconds at the foremost stream's second `t` is told of, and when.
     fn lags(behind: impl Fn(i64) -> i64) -> Vec<(i64, bool)> {
-        let settings = BlindWindowConfig::default();
+        let settings = BlindWindowConfig {
+            lag: std::time::Duration::from_mins(10),
+            ..BlindWindowConfig::default()
+        };
         let mut watch = StreamWatch::default();
         let mut told = Vec::new();
         for foremost in (0..20_000).step_by(10) {

@@ -35,7 +35,8 @@ pub struct BlindWindowConfig {
     pub silence: Duration,
     /// Steady is who logs at least so many events, of five callers, in nearly every five minutes of three hours.
     pub steady_events: u32,
-    /// A stream is behind if its newest event is this much older than that of the foremost.
+    /// A stream is behind if its newest event is this much older than that of the foremost; none is if this is nothing. A backlog
+    /// that is read unevenly looks the same, so it is for those who read none.
     #[serde(with = "humantime_serde")]
     pub lag: Duration,
     /// At least so many records of a stream within five to ten minutes that cannot be read,
@@ -50,7 +51,7 @@ impl Default for BlindWindowConfig {
             mode: DetectorMode::On,
             silence: Duration::from_mins(5),
             steady_events: 50,
-            lag: Duration::from_mins(10),
+            lag: Duration::ZERO,
             rejected_records: 50,
             rejected_share: 0.05,
         }
@@ -60,13 +61,12 @@ impl Default for BlindWindowConfig {
 impl BlindWindowConfig {
     pub(crate) fn check(&self, problems: &mut Problems) {
         let day = Duration::from_hours(24);
-        for (key, value) in [
-            ("blind_window.silence", self.silence),
-            ("blind_window.lag", self.lag),
-        ] {
-            if !(Duration::from_mins(1)..=day).contains(&value) {
-                problems.add(key, "must lie between 1m and 24h");
-            }
+        let sensible = Duration::from_mins(1)..=day;
+        if !sensible.contains(&self.silence) {
+            problems.add("blind_window.silence", "must lie between 1m and 24h");
+        }
+        if !self.lag.is_zero() && !sensible.contains(&self.lag) {
+            problems.add("blind_window.lag", "must be 0s or lie between 1m and 24h");
         }
         for (key, value) in [
             ("blind_window.steady_events", self.steady_events),

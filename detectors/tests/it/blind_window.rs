@@ -53,7 +53,7 @@ fn blind(out: &Detections) -> Vec<Finding> {
 }
 
 fn of(events: &[AccessEvent<'_>]) -> Vec<Finding> {
-    let mut engine = Engine::new(settings(""));
+    let mut engine = Engine::new(settings("[blind_window]\nlag = \"10m\""));
     let mut out = Detections::default();
     engine.process(events, &mut out);
     engine.finish(&mut out);
