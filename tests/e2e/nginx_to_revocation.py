@@ -108,6 +108,8 @@ allow_private = true
 [[alerting.routes]]
 severity = "low"
 receivers = ["on-call", "soc", "security"]
+# Every finding reaches everybody here, also those of an incident that was told.
+inhibit = false
 
 [alerting.response]
 mode = "enforce"

@@ -118,6 +118,8 @@ allow_private = true
 [[alerting.routes]]
 severity = "info"
 receivers = ["log", "on-call", "soc"]
+# Every finding reaches everybody here, also those of an incident that was told.
+inhibit = false
 """
 
 
