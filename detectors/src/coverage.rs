@@ -159,6 +159,11 @@ impl Coverage {
         self.sealed = Some(number);
     }
 
+    fn watch_mut(&mut self, stream: u32) -> Option<(&mut StreamWatch, &str)> {
+        let watch = self.watches.get_mut(stream as usize)?;
+        Some((watch, &self.streams.all[stream as usize].name))
+    }
+
     /// What a stream's time says beside that of the foremost one, in seconds.
     pub(crate) fn follow(
         &mut self,
@@ -168,8 +173,7 @@ impl Coverage {
         settings: &BlindWindowConfig,
         told: &mut Vec<Blind>,
     ) {
-        if let Some(watch) = self.watches.get_mut(stream as usize) {
-            let name = &self.streams.all[stream as usize].name;
+        if let Some((watch, name)) = self.watch_mut(stream) {
             // Files are read one after the other, however old they are: history that is loaded is no lag.
             if !settings.lag.is_zero() && !name.starts_with("file:") {
                 told.extend(watch.follow(name, newest_s, foremost_s, settings));
@@ -185,8 +189,7 @@ impl Coverage {
         settings: &BlindWindowConfig,
         told: &mut Vec<Blind>,
     ) {
-        if let Some(watch) = self.watches.get_mut(stream as usize) {
-            let name = &self.streams.all[stream as usize].name;
+        if let Some((watch, name)) = self.watch_mut(stream) {
             told.extend(watch.read(name, newest_s, settings));
         }
     }
@@ -199,8 +202,7 @@ impl Coverage {
         settings: &BlindWindowConfig,
         told: &mut Vec<Blind>,
     ) {
-        if let Some(watch) = self.watches.get_mut(stream as usize) {
-            let name = &self.streams.all[stream as usize].name;
+        if let Some((watch, name)) = self.watch_mut(stream) {
             told.extend(watch.rejected(name, newest_s, settings));
         }
     }
