@@ -328,7 +328,7 @@ impl Default for DataVolumeSpikeConfig {
     fn default() -> Self {
         Self {
             mode: DetectorMode::On,
-            floors_kib: [20_480, 204_800],
+            floors_kib: [8_192, 81_920],
             ratios: [3.0, 2.0],
         }
     }

@@ -14,7 +14,7 @@ mod peaks;
 mod scale;
 mod slots;
 
-pub(crate) use peaks::{Basis, Fold, Habit, Judgement, ScaleSpec};
+pub(crate) use peaks::{Basis, Fold, Habit, Judgement, ScaleSpec, very_far_floor};
 pub(crate) use scale::Scale;
 pub(crate) use slots::Slots;
 

@@ -96,6 +96,13 @@ impl RateHabit {
             } else {
                 self.slots.expected(hour, level)
             };
+            // Before a day is learned nothing is expected, and how far calls are from that says nothing of how they scatter.
+            if expected <= 0.0 {
+                for scale in &mut self.scales {
+                    scale.forget_deviation();
+                }
+                continue;
+            }
             self.hours = self.hours.saturating_add(1).min(DISPERSION_HOURS as u8);
             let weight = 1.0 / f64::from(self.hours);
             for (scale, width) in self.scales.iter_mut().zip(RATE_WIDTHS) {

@@ -192,9 +192,6 @@ impl Token {
             return;
         }
         let day = day_of(from);
-        // As it was before the day ends.
-        let level =
-            (self.rate.is_some() && hour_of(ts) != hour_of(from)).then(|| self.hourly_level());
         if let Some(rate) = &mut self.rate {
             rate.advance(from, ts, day);
         }
@@ -212,8 +209,11 @@ impl Token {
         if last > day {
             self.roll_days(day, last, settings);
         }
-        if let (Some(rate), Some(level)) = (&mut self.rate, level) {
-            rate.begin_hour(hour_of(from), hour_of(ts), level);
+        if hour_of(ts) != hour_of(from) {
+            let level = self.hourly_level();
+            if let Some(rate) = &mut self.rate {
+                rate.begin_hour(hour_of(from), hour_of(ts), level);
+            }
         }
     }
 
@@ -235,7 +235,9 @@ impl Token {
             let level = self.hourly_level();
             if let Some(rate) = &mut self.rate {
                 rate.end_day(&end, tainted, settings);
-                if let Some(fold) = end.fold(i64::from(rate.since_day), tainted) {
+                if let Some(fold) = end.fold(i64::from(rate.since_day), tainted)
+                    && level > 0.0
+                {
                     let expected = rate.slots.expected_day(fold.day, level);
                     let count = f64::from(self.day.count(1));
                     self.day.learn_day_dispersion(count, expected, fold.days);

@@ -1,6 +1,6 @@
 //! The data habit of a token: KiB sent to it within ten minutes and within a day.
 //!
-//! Exists only for tokens that once took a tenth of what may matter. Until then all that is known is that no window held
+//! Exists only for tokens that once took an eighth of what may matter. Until then all that is known is that no window held
 //! more, which is a habit, too: the stream begins with that as its usual peak.
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::settings::DetectorSettings;
 use crate::token::DayEnd;
 
 /// A habit is kept from this part of the floor on.
-const BEGIN_PART: u32 = 10;
+const BEGIN_PART: u32 = 8;
 /// Weight of a day in the dispersion.
 const DISPERSION_WEIGHT: f64 = 0.3;
 
@@ -62,7 +62,7 @@ impl SmallVolume {
 }
 
 impl Volume {
-    /// The habit of a token that never took more than a tenth of the floors so far.
+    /// The habit of a token that never took more than an eighth of the floors so far.
     pub(crate) fn begin(small: SmallVolume, newest: Timestamp, floors: [u32; 2]) -> Self {
         let mut scales = floors.map(|floor| Scale::below(f64::from(floor / BEGIN_PART)));
         for (scale, count) in scales.iter_mut().zip(small.windows) {
@@ -120,15 +120,15 @@ mod tests {
     #[test]
     fn small_answers_add_up() {
         let mut small = SmallVolume::default();
-        let begins = (0..10_000).position(|_| small.add(600, [12_800, 128_000]));
+        let begins = (0..10_000).position(|_| small.add(600, [10_240, 102_400]));
         // Of 600 bytes two quarters of a KiB count: 1,280 KiB are reached with the 2,560th answer.
         assert_eq!(begins, Some(2_559));
     }
 
     #[test]
-    fn a_habit_begins_at_a_tenth_of_the_floor_and_knows_that_there_was_never_more() {
+    fn a_habit_begins_at_an_eighth_of_the_floor_and_knows_that_there_was_never_more() {
         let mut small = SmallVolume::default();
-        let floors = [12_800, 128_000];
+        let floors = [10_240, 102_400];
         assert!(!small.add(1_279 * 1_024, floors));
         assert!(small.add(1_024, floors));
         let volume = Volume::begin(small, Timestamp::from_secs(1_000_000), floors);

@@ -2,14 +2,14 @@
 //!
 //! Catches exfiltration at an unchanged number of calls, within ten minutes or trickling over a day. Misses what stays
 //! below the floors, and gateways that do not log sizes. Its main false positive is a real export or backfill. Alone it is
-//! low, as all volume. Bytes per token: 12 in the header, 80 more once a tenth of a floor was reached. Three keys as for
+//! low, as all volume. Bytes per token: 12 in the header, 80 more once an eighth of a floor was reached. Three keys as for
 //! `rate_spike`; KiB instead of calls.
 
 use tokenwatch_model::{AccessEvent, Detector, Severity};
 
 use super::{habit_db, window_start};
 use crate::calendar::DAY;
-use crate::habit::{Judgement, VOLUME_WIDTHS};
+use crate::habit::{Judgement, VOLUME_WIDTHS, very_far_floor};
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::settings::DetectorSettings;
 use crate::token::{Fact, Maturity, Token};
@@ -18,6 +18,8 @@ use crate::wording;
 
 /// Evidence of a habit that is not a week old.
 const YOUNG_DB: f64 = 12.0;
+/// Evidence of a spike that is high for its token, but does not matter by itself.
+const SMALL_DB: f64 = 6.0;
 
 /// Counts the bytes of the call; a hit if a window broke the habit.
 pub(crate) fn observe(
@@ -55,7 +57,7 @@ pub(crate) fn observe(
             continue;
         };
         // Nothing trips below its floor; a mature token's trip count does not depend on when it is computed.
-        if is_mature && count < settings.volume_scales[index].floor {
+        if is_mature && count < very_far_floor(settings.volume_scales[index].floor) {
             continue;
         }
         if scale.is_stale() {
@@ -107,8 +109,8 @@ fn judge(token: &mut Token, index: usize, age: i64, settings: &DetectorSettings)
         scale.arm(count.saturating_add((count / 10).max(1)));
         return None;
     }
-    let is_finding =
-        maturity == Maturity::Mature && judgement.is_unheard_of(settings.alpha_finding);
+    let floor = settings.volume_scales[index].floor;
+    let is_finding = judgement.is_finding(maturity, floor, settings.alpha_finding);
     if is_finding {
         scale.arm(count.saturating_mul(2));
         token.marks.set(Fact::SpikedToday, true);
@@ -138,7 +140,9 @@ fn hit(
     Hit {
         tier,
         severity: Severity::Low,
-        evidence_db: if young {
+        evidence_db: if judgement.count < settings.volume_scales[index].floor {
+            SMALL_DB
+        } else if young {
             YOUNG_DB
         } else {
             habit_db(&judgement)

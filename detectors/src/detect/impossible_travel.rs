@@ -2,8 +2,8 @@
 //!
 //! Catches a stolen key used from far away soon after its owner, with any client. Misses thieves near the owner, and every
 //! network that does not say where its user is: data centres, VPN, relays, mobile carriers, satellites
-//! ([`crate::organisation`]). Its main false positive is a company's own gateway abroad, the first two days. Low alone, but
-//! hard evidence. Bytes per token: 4 of the 52 of [`crate::whereabouts`]. Formula: great circle less what both positions may
+//! ([`crate::organisation`]). Its main false positive is a company's own gateway abroad: in a token's first two days it
+//! is only a signal. Low alone, but hard evidence. Bytes per token: 4 of the 52 of [`crate::whereabouts`]. Formula: great circle less what both positions may
 //! be off by ([`crate::travel`]); limits as in research note 3.2.
 
 use serde::{Deserialize, Serialize};
@@ -13,12 +13,14 @@ use crate::arrival::{Arrival, Experience};
 use crate::config::DetectorMode;
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Tier};
 use crate::settings::DetectorSettings;
-use crate::token::Token;
+use crate::token::{Maturity, Token};
 use crate::travel::Journey;
 use crate::whereabouts::Familiarity;
 use crate::wording;
 
 const TRAVEL_DB: f64 = 28.0;
+/// Before two days are learned, places far from each other may both be the token's own.
+const FIRST_SIGHT_DB: f64 = 10.0;
 
 /// `[detectors.impossible_travel]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,13 +81,22 @@ pub(crate) fn observe(
         return None;
     }
     let key = visit.place?;
-    Some(hit(
-        token,
-        arrival,
-        journey,
-        wording::place(key, arrival.event.client.as_org.as_deref()),
-        Belonging::Place(key),
-    ))
+    let first_sight = token.maturity(settings) == Maturity::New;
+    let place = wording::place(key, arrival.event.client.as_org.as_deref());
+    Some(Hit {
+        tier: if first_sight {
+            Tier::Signal
+        } else {
+            Tier::Finding
+        },
+        evidence_db: if first_sight {
+            FIRST_SIGHT_DB
+        } else {
+            TRAVEL_DB
+        },
+        hard: !first_sight,
+        ..hit(token, arrival, journey, place, Belonging::Place(key))
+    })
 }
 
 fn hit(

@@ -10,7 +10,7 @@ use tokenwatch_model::{Detector, Severity, Timestamp};
 use super::{habit_db, window_start};
 use crate::calendar::DAY;
 use crate::commons::Caps;
-use crate::habit::{Habit, Judgement, RATE_WIDTHS, Scale, ScaleSpec};
+use crate::habit::{Habit, Judgement, RATE_WIDTHS, Scale, ScaleSpec, very_far_floor};
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::log_count::LogCount;
 use crate::settings::DetectorSettings;
@@ -19,6 +19,8 @@ use crate::wording;
 
 /// Evidence of a habit that is not a week old.
 const YOUNG_DB: f64 = 12.0;
+/// Evidence of a spike that is high for its token, but does not matter by itself.
+const SMALL_DB: f64 = 6.0;
 /// A token without a habit is told from so many times the most that its peers do.
 const ABOVE_PEERS: f64 = 1.5;
 /// Index of the day among the windows.
@@ -49,7 +51,8 @@ pub(crate) fn observe(
             continue;
         };
         // Nothing trips below its floor; a mature token's trip count does not depend on when it is computed.
-        if is_mature && count < settings.rate_scales[index].floor.min(far_floor(settings)) {
+        let floor = settings.rate_scales[index].floor.min(far_floor(settings));
+        if is_mature && count < very_far_floor(floor) {
             continue;
         }
         if scale.is_stale() {
@@ -111,7 +114,9 @@ fn arm(
     } else {
         let table = &settings.signal_quantiles;
         let trip = scale.spike_count(recent, spec, &basis, table, far_floor(settings));
-        scale.arm(trip);
+        let small = very_far_floor(spec.floor.min(far_floor(settings)));
+        let very_far = scale.very_far_count(recent, spec, &basis, small);
+        scale.arm(trip.min(very_far));
     }
     if maturity < Maturity::Mature
         && let Some(cap) = caps().map(|caps| above_peers(caps[index], spec))
@@ -166,16 +171,20 @@ fn judge(
         scale.arm(count.saturating_add((count / 10).max(1)));
         return None;
     }
-    let is_finding =
-        maturity == Maturity::Mature && judgement.is_unheard_of(settings.alpha_finding);
+    let floor = spec.floor.min(far_floor(settings));
+    let is_finding = judgement.is_finding(maturity, floor, settings.alpha_finding);
     let verdict = if is_finding {
         scale.arm(count.saturating_mul(2));
         token.marks.set(Fact::SpikedToday, true);
         Verdict::Finding
     } else {
-        let table = &settings.finding_quantiles;
-        let finding = scale.spike_count(recent, spec, &basis, table, far_floor(settings));
-        scale.arm(next_look(finding, count, maturity));
+        let finding = if maturity == Maturity::Mature {
+            let table = &settings.finding_quantiles;
+            scale.spike_count(recent, spec, &basis, table, far_floor(settings))
+        } else {
+            scale.very_far_count(recent, spec, &basis, floor)
+        };
+        scale.arm(next_look(finding, count));
         Verdict::Signal
     };
     Some(hit(token, index, judgement, age, verdict, settings))
@@ -192,11 +201,8 @@ enum Verdict {
     AbovePeers(u32),
 }
 
-/// After a signal: the count that makes a finding, or twice this one where there can be none.
-fn next_look(finding: u32, count: u32, maturity: Maturity) -> u32 {
-    if maturity < Maturity::Mature {
-        return count.saturating_mul(2);
-    }
+/// After a signal: the count that makes a finding, or twice this one.
+fn next_look(finding: u32, count: u32) -> u32 {
     finding.clamp(
         count.saturating_add(1),
         count.saturating_mul(2).max(count.saturating_add(1)),
@@ -221,7 +227,10 @@ fn hit(
             Tier::Finding
         },
         severity: Severity::Low,
-        evidence_db: if young {
+        evidence_db: if judgement.count < settings.rate_scales[index].floor.min(far_floor(settings))
+        {
+            SMALL_DB
+        } else if young {
             YOUNG_DB
         } else {
             habit_db(&judgement)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::DAY_DISCOUNT;
 use crate::log_count::{Fixed, LogCount, LogLevel, Wide};
 use crate::stats::{QuantileTable, negative_binomial_tail, student_tail};
+use crate::token::Maturity;
 
 /// Pseudo-days of the prior for the mean of daily maxima, and its degrees of freedom for their spread.
 const PRIOR_DAYS: f64 = 2.0;
@@ -15,6 +16,10 @@ pub(super) const MAX_28D_RATIO: f64 = 1.5;
 /// A window so many times the largest of 28 days, and of a usual day, needs no tail: of a token that is busy now and then, the
 /// spread of its days alone would never give one.
 const FAR_ABOVE: f64 = 4.0;
+/// From so many times on, half of what matters otherwise is a signal: ten calls at once, of a key that makes one an hour.
+const VERY_FAR_ABOVE: f64 = 6.0;
+/// Fewer never matter.
+const LEAST_FLOOR: u32 = 10;
 /// The mean of daily maxima may rise by 15 % a day.
 const MAX_DAILY_RISE: f64 = 0.139_76;
 /// From so many days on, maxima are winsorised and the rise is limited.
@@ -89,10 +94,25 @@ pub(crate) struct Judgement {
     pub(crate) p_habit: f64,
 }
 
+/// From what on a count matters that is very far above every peak.
+pub(crate) fn very_far_floor(floor: u32) -> u32 {
+    (floor / 2).max(LEAST_FLOOR).min(floor)
+}
+
 impl Judgement {
     /// The weaker of the two tests.
     pub(crate) fn p_value(&self) -> f64 {
         self.p_now.max(self.p_habit)
+    }
+
+    /// Whether people see a spike of at least `floor`: it is unheard of, or so high that the few days of a young habit tell.
+    pub(crate) fn is_finding(&self, maturity: Maturity, floor: u32, alpha: f64) -> bool {
+        let is_clear = match maturity {
+            Maturity::Mature => self.is_unheard_of(alpha),
+            Maturity::Young => self.above_peak() >= VERY_FAR_ABOVE,
+            Maturity::New => false,
+        };
+        is_clear && self.count >= floor
     }
 
     /// Whether a spike is no chance of a usual day: so says its tail, or its height.
@@ -319,12 +339,35 @@ impl Habit {
         table: &QuantileTable,
         far_floor: u32,
     ) -> u32 {
+        let floor = spec.floor.min(far_floor);
+        let far = self.count_above(FAR_ABOVE, recent, spec, basis, floor);
+        self.trip_count(recent, spec, basis, table).min(far)
+    }
+
+    /// The smallest count that is very far above every peak, and at least `floor`.
+    pub(crate) fn very_far_count(
+        &self,
+        recent: LogCount,
+        spec: &ScaleSpec,
+        basis: &Basis,
+        floor: u32,
+    ) -> u32 {
+        self.count_above(VERY_FAR_ABOVE, recent, spec, basis, floor)
+    }
+
+    fn count_above(
+        &self,
+        times: f64,
+        recent: LogCount,
+        spec: &ScaleSpec,
+        basis: &Basis,
+        floor: u32,
+    ) -> u32 {
         let (location, _) = self.predictive(spec, basis);
         let max_28d = self.learned_max().max(recent).count();
         let peak = (exp(location) - 1.0).max(max_28d).max(1.0);
-        let material = f64::from(spec.floor.min(far_floor)).max(spec.ratio * basis.expected);
-        let far = ceil((FAR_ABOVE * peak).max(material)).clamp(1.0, f64::from(NEVER)) as u32;
-        self.trip_count(recent, spec, basis, table).min(far)
+        let material = f64::from(floor).max(spec.ratio * basis.expected);
+        ceil((times * peak).max(material)).clamp(1.0, f64::from(NEVER)) as u32
     }
 
     /// Sets the trip count.

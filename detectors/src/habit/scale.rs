@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
 
-use super::peaks::{Basis, Fold, Habit, Judgement, ScaleSpec};
+use super::peaks::{Basis, Fold, Habit, Judgement, ScaleSpec, very_far_floor};
 use crate::calendar::DAY;
 use crate::log_count::LogCount;
 use crate::stats::QuantileTable;
@@ -99,6 +99,11 @@ impl Scale {
         self.habit.fold_dispersion(deviation, expected, weight);
     }
 
+    /// Forgets how far windows were from an expectation that was none yet.
+    pub(crate) fn forget_deviation(&mut self) {
+        self.deviation = 0.0;
+    }
+
     /// Ends a day of a scale whose windows are shorter than one. The maximum of the day before, which is `folded`,
     /// is learned unless it is tainted; the one that ends now waits a day.
     pub(crate) fn end_day(&mut self, spec: &ScaleSpec, folded: Option<Fold>) {
@@ -132,8 +137,11 @@ impl Scale {
         basis: &Basis,
         table: &QuantileTable,
     ) -> u32 {
+        let small = very_far_floor(spec.floor);
+        let very_far = self.very_far_count(self.yesterday, spec, basis, small);
         self.habit
             .spike_count(self.yesterday, spec, basis, table, spec.floor)
+            .min(very_far)
     }
 
     /// Both probabilities of a window with `count` in it.

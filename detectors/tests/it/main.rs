@@ -8,6 +8,7 @@ mod registry;
 mod roaming;
 mod scenarios;
 mod sources;
+mod spike;
 mod state_size;
 mod stolen_key;
 mod support;
