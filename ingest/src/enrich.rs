@@ -243,8 +243,12 @@ fn mark_scrubbed(mut event: AccessEvent<'_>, cuts: Cuts) -> AccessEvent<'_> {
 
 /// The path of a target: without scheme, host, query and fragment.
 fn path_of(target: Text<'_>) -> Option<Text<'_>> {
-    let start = match target.find("://") {
-        Some(scheme) if !target.starts_with('/') && !target[..scheme].contains(['?', '#']) => {
+    let scheme = match target.as_bytes() {
+        [b'/', ..] => None,
+        _ => target.find("://"),
+    };
+    let start = match scheme {
+        Some(scheme) if !target[..scheme].contains(['?', '#']) => {
             let host = scheme + 3;
             host + target[host..].find(['/', '?', '#'])?
         }

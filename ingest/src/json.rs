@@ -5,6 +5,7 @@
 //! is missing, and keys that nobody asks for are skipped without being built. Only broken JSON is an error. Texts borrow
 //! from the record unless they hold escapes.
 
+mod block;
 mod number;
 pub(crate) mod reader;
 mod text;

@@ -7,6 +7,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::block::{self, WINDOW_BYTES, Window};
 use super::number;
 use super::text::{self, Text};
 
@@ -49,6 +50,7 @@ impl<'de> Reader<'de> {
     }
 
     /// The next byte that is no blank, which is not taken.
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.document.as_bytes();
         loop {
@@ -60,6 +62,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Takes `expected`, behind blanks.
+    #[inline]
     fn take(&mut self, expected: u8) -> Result<(), BrokenJson> {
         if self.peek() != Some(expected) {
             return Err(BrokenJson);
@@ -69,6 +72,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Takes what separates the elements of a list or an object, and says whether one more follows.
+    #[inline]
     fn has_next(&mut self, is_first: bool, closing: u8) -> Result<bool, BrokenJson> {
         match self.peek() {
             Some(byte) if byte == closing => {
@@ -89,6 +93,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Reads the text whose quote comes next.
+    #[inline]
     fn text(&mut self) -> Result<Text<'de>, BrokenJson> {
         self.take(b'"')?;
         let (text, end) = text::read(self.document, self.at)?;
@@ -139,35 +144,61 @@ impl<'de> Reader<'de> {
 
 /// The end of the object or list that begins at `start`.
 fn container_end(bytes: &[u8], start: usize) -> Option<usize> {
-    // One bit for each open bracket, 1 for an object; a document that is deeper is refused.
-    let (mut open, mut depth) = (0_u128, 0);
+    let mut open = OpenBrackets::default();
+    // All bits are set while a text goes on from the window before.
+    let (mut text_before, mut is_escaped) = (0, false);
     let mut at = start;
-    loop {
-        match bytes.get(at)? {
-            b'"' => {
-                at = text::end(bytes, at + 1)?;
-                continue;
-            }
-            bracket @ (b'{' | b'[') => {
-                depth += 1;
-                if depth > u128::BITS {
-                    return None;
-                }
-                open = open << 1 | u128::from(*bracket == b'{');
-            }
-            bracket @ (b'}' | b']') => {
-                if (open & 1 == 1) != (*bracket == b'}') {
-                    return None;
-                }
-                open >>= 1;
-                depth -= 1;
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            _ => {}
+    while at < bytes.len() {
+        let window = Window::at(bytes, at);
+        let mut quotes = window.quotes;
+        if window.backslashes != 0 || is_escaped {
+            quotes &= !block::escaped(window.backslashes, &mut is_escaped);
         }
-        at += 1;
+        let texts = block::between(quotes) ^ text_before;
+        text_before = 0_u64.wrapping_sub(texts >> 63);
+        let mut brackets = window.brackets & !texts;
+        while brackets != 0 {
+            let place = at + brackets.trailing_zeros() as usize;
+            brackets &= brackets - 1;
+            // Behind the end are blanks, so a bracket is in the document.
+            if open.take(bytes[place])? {
+                return Some(place + 1);
+            }
+        }
+        at += WINDOW_BYTES;
+    }
+    None
+}
+
+/// The brackets that are open, one bit for each, 1 for an object.
+#[derive(Default)]
+struct OpenBrackets {
+    kinds: u128,
+    depth: u32,
+}
+
+impl OpenBrackets {
+    /// Whether `byte` closes the last of them; `None` if it is no pair with the one it closes, or one too many.
+    #[inline]
+    fn take(&mut self, byte: u8) -> Option<bool> {
+        match byte {
+            b'{' | b'[' => {
+                self.depth += 1;
+                if self.depth > u128::BITS {
+                    return None;
+                }
+                self.kinds = self.kinds << 1 | u128::from(byte == b'{');
+            }
+            b'}' | b']' => {
+                if (self.kinds & 1 == 1) != (byte == b'}') {
+                    return None;
+                }
+                self.kinds >>= 1;
+                self.depth -= 1;
+            }
+            _ => return Some(false),
+        }
+        Some(self.depth == 0)
     }
 }
 
@@ -239,6 +270,7 @@ impl<'r, 'de> Elements<'r, 'de> {
         }
     }
 
+    #[inline]
     fn has_next(&mut self, closing: u8) -> Result<bool, BrokenJson> {
         let is_first = std::mem::take(&mut self.is_first);
         self.reader.has_next(is_first, closing)

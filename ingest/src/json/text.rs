@@ -2,52 +2,41 @@
 
 use std::borrow::Cow;
 
+use super::block::{BLOCK_BYTES, Block, Marks};
 use super::reader::BrokenJson;
 
 /// A text, borrowed unless it holds escapes.
 pub(super) type Text<'de> = Cow<'de, str>;
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// The high bit of each byte that is `wanted`. Bytes above the first that is may be marked, too.
-const fn equal(word: u64, wanted: u8) -> u64 {
-    below(word ^ (ONES * wanted as u64), 1)
-}
-
-/// The high bit of each byte that is below `limit`, which is at most 128; likewise.
-const fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(ONES * limit as u64) & !word & HIGH_BITS
-}
-
-/// The place of the first byte from `at` on that `mark` marks in eight of them, or `is` knows where there are no eight left.
+/// The place of the first byte from `at` on that `mark` marks in a block, or `is` knows where no whole block is left.
+#[inline]
 fn find(
     bytes: &[u8],
     mut at: usize,
-    mark: impl Fn(u64) -> u64,
+    mark: impl Fn(Block) -> Marks,
     is: impl Fn(u8) -> bool,
 ) -> Option<usize> {
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let marks = mark(u64::from_le_bytes(*eight));
+    while let Some(block) = Block::at(bytes, at) {
+        let marks = mark(block).bits();
         if marks != 0 {
-            return Some(at + marks.trailing_zeros() as usize / 8);
+            return Some(at + marks.trailing_zeros() as usize);
         }
-        at += 8;
+        at += BLOCK_BYTES;
     }
     let rest = bytes.get(at..)?;
-    rest.iter()
-        .position(|byte| is(*byte))
-        .map(|found| at + found)
+    let found = rest.iter().position(|byte| is(*byte))?;
+    Some(at + found)
 }
 
 /// The place behind the quote that ends the text which begins at `start`.
+#[inline]
 pub(super) fn end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
         at = find(
             bytes,
             at,
-            |word| equal(word, b'"') | equal(word, b'\\'),
+            |block| block.equal(b'"') | block.equal(b'\\'),
             |byte| matches!(byte, b'"' | b'\\'),
         )?;
         if bytes[at] == b'"' {
@@ -58,16 +47,18 @@ pub(super) fn end(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// The next byte of the text that is no plain character: its end, an escape, or one that must not stand in a text.
+#[inline]
 fn special(bytes: &[u8], at: usize) -> Option<usize> {
     find(
         bytes,
         at,
-        |word| equal(word, b'"') | equal(word, b'\\') | below(word, b' '),
+        |block| block.equal(b'"') | block.equal(b'\\') | block.at_most(b' ' - 1),
         |byte| matches!(byte, b'"' | b'\\' | ..b' '),
     )
 }
 
 /// The text that begins at `start`, and the place behind its quote.
+#[inline]
 pub(super) fn read(document: &str, start: usize) -> Result<(Text<'_>, usize), BrokenJson> {
     let bytes = document.as_bytes();
     let end = special(bytes, start).ok_or(BrokenJson)?;
@@ -79,6 +70,7 @@ pub(super) fn read(document: &str, start: usize) -> Result<(Text<'_>, usize), Br
 }
 
 /// The same for a text whose first escape stands at `escape`.
+#[cold]
 fn unescape(
     document: &str,
     mut start: usize,
@@ -160,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn eight_at_a_time_is_as_one_at_a_time(text in prop::collection::vec(any::<u8>(), 0..40), start in 0_usize..42) {
+        fn many_at_a_time_are_as_one_at_a_time(text in prop::collection::vec(any::<u8>(), 0..40), start in 0_usize..42) {
             let plain = (start.min(text.len())..text.len()).find(|at| matches!(text[*at], b'"' | b'\\' | ..b' '));
             prop_assert_eq!(special(&text, start), plain);
         }
