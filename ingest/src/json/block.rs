@@ -74,14 +74,12 @@ impl Window {
     #[inline]
     pub(super) fn at(bytes: &[u8], at: usize) -> Self {
         let rest = &bytes[at..];
-        match rest.first_chunk() {
-            Some(whole) => Self::of(whole),
-            None => {
-                let mut padded = [b' '; WINDOW_BYTES];
-                padded[..rest.len()].copy_from_slice(rest);
-                Self::of(&padded)
-            }
+        if let Some(whole) = rest.first_chunk() {
+            return Self::of(whole);
         }
+        let mut padded = [b' '; WINDOW_BYTES];
+        padded[..rest.len()].copy_from_slice(rest);
+        Self::of(&padded)
     }
 
     #[inline]

@@ -103,7 +103,7 @@ fn character(bytes: &[u8], at: usize) -> Option<(char, usize)> {
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        b'u' => return Some(unicode(bytes, at + 1)?),
+        b'u' => return unicode(bytes, at + 1),
         _ => return None,
     };
     Some((plain, at + 1))
