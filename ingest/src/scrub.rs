@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 use tokenwatch_model::Text;
 
 use crate::names::CredentialNames;
-use scan::{Cut, Cutlist, Scan, WORD_MIN_BYTES, is_word, longest_word};
+use scan::{Cut, Cutlist, Scan, is_word, longest_word};
 
 /// What stands in the place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
@@ -139,8 +139,7 @@ impl<'s> Scrubber<'s> {
                 cut_needle(text, needle.text, &mut scan.cuts);
             }
             // Base64 is words that slashes join; most texts have nothing that long.
-            let encoded_bytes = base64_bytes(needle.text);
-            if scan.longest_run >= encoded_bytes && encoded_bytes >= WORD_MIN_BYTES {
+            if scan.longest_run >= base64_bytes(needle.text) {
                 let encoded = needle.encoded.get_or_init(|| Encoded::of(needle.text));
                 encoded.cut(text, &mut scan.cuts);
             }
@@ -158,13 +157,16 @@ fn cut_needle(text: &str, needle: &str, cuts: &mut Cutlist) {
     });
 }
 
-/// The places where `needle`, which is not empty, stands in `text`, without those that overlap.
+/// The places where `needle` stands in `text`, without those that overlap; an empty one stands nowhere.
 fn for_each_place(text: &[u8], needle: &[u8], mut found: impl FnMut(usize)) {
+    let Some(first) = needle.first() else {
+        return;
+    };
     if text.len() > NAIVE_SEARCH_MAX_BYTES {
         return memmem::find_iter(text, needle).for_each(found);
     }
     let mut behind = 0;
-    for start in memchr::memchr_iter(needle[0], text) {
+    for start in memchr::memchr_iter(*first, text) {
         if start >= behind && text[start..].starts_with(needle) {
             behind = start + needle.len();
             found(start);
@@ -390,6 +392,8 @@ mod tests {
             assert_eq!(clean, "x [redacted] y", "{text}");
             assert!(cuts.credential);
         }
+        let (clean, _) = scrub("x aHVudGVy y", TextKind::Prose, &["hunter"]);
+        assert_eq!(clean, "x [redacted] y");
     }
 
     #[test]

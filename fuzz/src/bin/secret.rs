@@ -1,7 +1,7 @@
 //! A secret that stands where the record's credential stands comes out of no event and no reject.
 //!
-//! The fixtures' key in the input becomes a key that no scrubbing knows by its looks but that is one by its prefix, so that
-//! wherever the fuzzer moves it, it must be cut out.
+//! The fixtures' key in the input becomes one that scrubbing knows by its prefix, so that wherever the fuzzer moves it, it must
+//! be cut out.
 
 #![no_main]
 
@@ -16,6 +16,10 @@ fuzz_target!(|input: &[u8]| {
     let Some((decoder, record)) = chosen(input) else {
         return;
     };
+    // Where the fuzzer wrote it itself, nobody knows what touches it.
+    if holds(record, SECRET.as_bytes()) {
+        return;
+    }
     let mut planted = Vec::with_capacity(record.len());
     let mut rest = record;
     while let Some(at) = rest.windows(MARK.len()).position(|window| window == MARK) {
@@ -35,3 +39,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(!text.contains(SECRET), "{text}");
     }
 });
+
+fn holds(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len()).any(|window| window == wanted)
+}

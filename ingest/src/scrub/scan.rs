@@ -8,7 +8,7 @@ use super::{REDACTED, TextKind, shapes};
 use crate::names::CredentialNames;
 
 /// Words from this length on are looked at: the shortest key told by its prefix.
-pub(super) const WORD_MIN_BYTES: usize = 12;
+const WORD_MIN_BYTES: usize = 12;
 /// A value behind a scheme from this length on is a credential, shorter ones are prose.
 const SCHEME_VALUE_MIN_BYTES: usize = 6;
 
