@@ -1,6 +1,6 @@
 # Every target is one script; `make help` lists them.
 
-.PHONY: help build fetch console demo test e2e check bench eval
+.PHONY: help build fetch console demo test e2e check bench eval fuzz
 
 help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,3 +33,6 @@ bench: ## Run the benchmarks
 
 eval: ## Tell how well detection does on simulated traffic
 	@deploy/dev/eval.sh $(ARGS)
+
+fuzz: ## Fuzz the decoder, a minute for each target
+	@deploy/dev/fuzz.sh $(ARGS)

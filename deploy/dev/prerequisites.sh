@@ -28,7 +28,7 @@ package_of() {
 present() {
   case "$1" in
     python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
-    nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
+    nginx | haproxy) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

@@ -6,7 +6,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here/../.."
 . "$here/section.sh"
 
-"$here/prerequisites.sh" cargo cmake c++ make perl node npm java mvn python3 python3-venv nginx kcat curl chromium
+"$here/prerequisites.sh" cargo cmake c++ make perl node npm java mvn python3 python3-venv nginx caddy haproxy kcat curl chromium
 section "fetch" "$here/../fetch/fetch.sh"
 section "console: build" "$here/console.sh" build
 section "console: unit tests" "$here/console.sh" test

@@ -116,7 +116,9 @@ impl Decoder {
         document: &'a [u8],
         output: &mut Output<'_, 'a>,
     ) -> Result<(), RejectReason> {
-        let text = std::str::from_utf8(document).map_err(|_| RejectReason::NotUtf8)?;
+        let Ok(text) = std::str::from_utf8(document) else {
+            return self.decode_lossy(document, output);
+        };
         self.decode_as_recognised(text, output, |output, format| {
             let settings = &self.enricher.settings;
             let mark = output.mark();
@@ -135,6 +137,18 @@ impl Decoder {
             output.return_to(mark);
             self.read_copy(&repaired, document, format, output)
         })
+    }
+
+    /// Decodes a document with bytes that are no UTF-8. nginx logs those of a path or a header as they came, so that a client
+    /// can cause them at will; they become U+FFFD, as in gateways that see to it themselves.
+    fn decode_lossy<'a>(
+        &'a self,
+        document: &[u8],
+        output: &mut Output<'_, 'a>,
+    ) -> Result<(), RejectReason> {
+        let text = String::from_utf8_lossy(document);
+        self.decode_copy(&text, output)
+            .map_err(|_| RejectReason::NotUtf8)
     }
 
     /// Decodes a text that was taken out of an envelope and does not outlive this.

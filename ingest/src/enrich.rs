@@ -214,7 +214,9 @@ impl Texts<'_> {
         kind: TextKind,
         limit_bytes: usize,
     ) -> Option<Text<'a>> {
-        let text = self.scrubber.scrub(text?, kind, &mut self.cuts);
+        // What is unknown is absent: a host that was nothing but a port is none.
+        let text = text.filter(|text| !text.is_empty())?;
+        let text = self.scrubber.scrub(text, kind, &mut self.cuts);
         Some(if text.len() <= limit_bytes {
             text
         } else {
@@ -243,8 +245,12 @@ fn mark_scrubbed(mut event: AccessEvent<'_>, cuts: Cuts) -> AccessEvent<'_> {
 
 /// The path of a target: without scheme, host, query and fragment.
 fn path_of(target: Text<'_>) -> Option<Text<'_>> {
-    let start = match target.find("://") {
-        Some(scheme) if !target.starts_with('/') && !target[..scheme].contains(['?', '#']) => {
+    let scheme = match target.as_bytes() {
+        [b'/', ..] => None,
+        _ => target.find("://"),
+    };
+    let start = match scheme {
+        Some(scheme) if !target[..scheme].contains(['?', '#']) => {
             let host = scheme + 3;
             host + target[host..].find(['/', '?', '#'])?
         }
@@ -263,7 +269,7 @@ fn path_of(target: Text<'_>) -> Option<Text<'_>> {
 
 /// The method in upper case; what does not look like one is dropped, because a client may send anything there.
 fn method_of(method: Text<'_>) -> Option<Text<'_>> {
-    let is_method = method.len() <= METHOD_MAX_BYTES
+    let is_method = (1..=METHOD_MAX_BYTES).contains(&method.len())
         && method
             .bytes()
             .all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
@@ -341,6 +347,7 @@ mod tests {
             method_of("VERSION-CONTROL".into()).as_deref(),
             Some("VERSION-CONTROL")
         );
+        assert_eq!(method_of("".into()), None);
         assert_eq!(method_of("sk_live_1".into()), None);
         assert_eq!(method_of("\u{16}\u{3}".into()), None);
     }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::json::reader::{BrokenJson, Reader};
 use crate::json::{Fields, Key};
 
 /// Reads a document that is a record, a list of them, or an envelope under one of `keys`; `done` is as it is for
@@ -17,16 +18,16 @@ pub(crate) fn read_document<'de, F: Fields<'de>>(
     keys: &[&str],
     mut new: impl FnMut() -> F,
     mut done: impl FnMut(Option<F>) -> bool,
-) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(document);
+) -> Result<(), BrokenJson> {
+    let mut reader = Reader::new(document);
     let value = Value {
         keys,
         new: &mut new,
         done: &mut done,
         is_full: &mut false,
     };
-    value.deserialize(&mut deserializer)?;
-    deserializer.end()
+    value.deserialize(&mut reader)?;
+    reader.end()
 }
 
 /// A record, a list or an envelope.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::call::Call;
 use crate::json::{Fields, Key, Scalar};
@@ -93,8 +93,12 @@ impl<'de, L: Leaves<'de>> Visitor<'de> for Value<'_, L> {
         Ok(())
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.take(Scalar::Text(Cow::Owned(text.to_owned())));
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<(), E> {
+        self.take(Scalar::Text(Cow::Owned(text)));
         Ok(())
     }
 

@@ -39,16 +39,9 @@ pub(crate) fn identify<'a>(
         };
         (key.name_id("credential", &[format.name(), name]), kind)
     } else if grant.is_named() {
-        let part = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
-        let parts = [
-            part(&grant.issuer),
-            part(&grant.subject),
-            part(&grant.client),
-        ];
-        (
-            key.name_id("grant", &parts.each_ref().map(String::as_str)),
-            kind,
-        )
+        let parts = [&grant.issuer, &grant.subject, &grant.client]
+            .map(|part| part.as_deref().unwrap_or_default());
+        (key.name_id("grant", &parts), kind)
     } else if let Some(fingerprint) = fingerprint {
         (fingerprint, kind)
     } else {

@@ -5,12 +5,19 @@
 //! is missing, and keys that nobody asks for are skipped without being built. Only broken JSON is an error. Texts borrow
 //! from the record unless they hold escapes.
 
+mod block;
+mod number;
+pub(crate) mod reader;
+mod text;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
+
+use reader::{BrokenJson, Reader};
 
 /// What one kind of JSON object is read into.
 pub(crate) trait Fields<'de> {
@@ -104,10 +111,10 @@ pub(crate) fn read_document<'de, F: Fields<'de>>(
     document: &'de str,
     new: impl FnMut() -> F,
     done: impl FnMut(Option<F>) -> bool,
-) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(document);
-    deserializer.deserialize_any(Top { new, done })?;
-    deserializer.end()
+) -> Result<(), BrokenJson> {
+    let mut reader = Reader::new(document);
+    reader.deserialize_any(Top { new, done })?;
+    reader.end()
 }
 
 impl<'de, F: Fields<'de>> DeserializeSeed<'de> for Object<'_, F> {
@@ -145,8 +152,12 @@ impl<'de, F: Fields<'de>> Visitor<'de> for Object<'_, F> {
         Ok(())
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.0.text(Cow::Owned(text.to_owned()));
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<(), E> {
+        self.0.text(Cow::Owned(text));
         Ok(())
     }
 
@@ -194,8 +205,12 @@ impl<'de> Deserialize<'de> for Key<'de> {
                 Ok(Key(Cow::Borrowed(key)))
             }
 
-            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(key.to_owned())))
+            fn visit_str<E: Error>(self, key: &str) -> Result<Key<'de>, E> {
+                self.visit_string(key.to_owned())
+            }
+
+            fn visit_string<E>(self, key: String) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(key)))
             }
         }
         deserializer.deserialize_str(KeyVisitor)
@@ -242,8 +257,12 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Scalar<'de>, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text)))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {

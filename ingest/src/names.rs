@@ -86,9 +86,8 @@ pub(crate) struct CredentialNames {
 /// A set of a few names.
 #[derive(Clone, Debug, Default)]
 struct NameSet {
-    names: Vec<Box<[u8]>>,
-    /// Bit n is set if a name has n bytes, so that most other names are told by their length.
-    lengths: u64,
+    /// By their length, so that most other names are told by that alone.
+    by_length: Vec<Vec<Box<[u8]>>>,
 }
 
 impl CredentialNames {
@@ -109,7 +108,7 @@ impl CredentialNames {
             all.insert(name.as_ref());
         }
         for set in [&headers, &parameters, &cookies] {
-            for name in &set.names {
+            for name in set.by_length.iter().flatten() {
                 all.insert(name);
             }
         }
@@ -169,24 +168,24 @@ impl NameSet {
     }
 
     fn insert(&mut self, name: &[u8]) {
-        if !name.is_empty() && !self.contains(name) {
-            self.lengths |= length_bit(name.len());
-            self.names
-                .push(name.iter().map(|byte| fold(*byte)).collect());
+        if name.is_empty() || self.contains(name) {
+            return;
         }
+        if self.by_length.len() <= name.len() {
+            self.by_length.resize_with(name.len() + 1, Vec::new);
+        }
+        let folded = name.iter().map(|byte| fold(*byte)).collect();
+        self.by_length[name.len()].push(folded);
     }
 
     fn contains(&self, name: &[u8]) -> bool {
-        self.lengths & length_bit(name.len()) != 0
-            && self.names.iter().any(|known| {
-                known.len() == name.len() && name.iter().zip(known).all(|(a, b)| fold(*a) == *b)
-            })
+        let Some(names) = self.by_length.get(name.len()) else {
+            return false;
+        };
+        names
+            .iter()
+            .any(|known| name.iter().zip(known).all(|(a, b)| fold(*a) == *b))
     }
-}
-
-/// Every length from 63 on shares a bit.
-fn length_bit(length: usize) -> u64 {
-    1 << length.min(63)
 }
 
 fn fold(byte: u8) -> u8 {

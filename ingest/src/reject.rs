@@ -8,7 +8,7 @@ use tokenwatch_model::StreamId;
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum RejectReason {
-    /// The record, or one of its lines, is not UTF-8.
+    /// The record, or one of its lines, is not UTF-8, and is no log with those bytes replaced either.
     NotUtf8,
     /// The record is longer than the limit.
     Oversized,

@@ -13,20 +13,24 @@ mod scan;
 pub(crate) mod shapes;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use memchr::memmem;
 use smallvec::SmallVec;
 use tokenwatch_model::Text;
 
 use crate::names::CredentialNames;
-use scan::{Cut, Cutlist, Scan, WORD_MIN_BYTES, is_word, longest_word};
+use scan::{Cut, Cutlist, Scan, is_word, longest_word};
 
 /// What stands in the place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
 /// How often percent encoding is undone.
 const DECODE_DEPTH: u8 = 2;
+/// In texts up to this length comparing at every place is quicker than to prepare a search, and cannot take long: 256 places
+/// times 256 bytes.
+const NAIVE_SEARCH_MAX_BYTES: usize = 256;
 
 /// What sort of text it is, which decides how much suspicion is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +63,21 @@ pub(crate) struct Scrubber<'s> {
 /// A raw credential of the record.
 struct Needle<'s> {
     text: &'s str,
-    /// Made once for all texts of the record: making one costs more than most searches.
-    finder: memmem::Finder<'s>,
     /// Its longest word: a text without a word that long cannot hold it.
     longest_word: usize,
+    /// The base64 of it, made for the first text that is long enough to hold that.
+    encoded: OnceCell<Encoded>,
 }
+
+/// The base64 of a secret's whole groups of three bytes: what stands behind may be something else's.
+struct Encoded {
+    standard: EncodedText,
+    /// With the alphabet of URLs, where that makes a difference.
+    for_urls: Option<EncodedText>,
+}
+
+/// Keys up to 96 bytes fit without an allocation.
+type EncodedText = SmallVec<[u8; 128]>;
 
 impl<'s> Scrubber<'s> {
     /// A scrubber that also knows these raw credentials.
@@ -71,8 +85,8 @@ impl<'s> Scrubber<'s> {
         let needles = needles
             .map(|text| Needle {
                 text,
-                finder: memmem::Finder::new(text),
                 longest_word: longest_word(text),
+                encoded: OnceCell::new(),
             })
             .collect();
         Self { names, needles }
@@ -121,42 +135,81 @@ impl<'s> Scrubber<'s> {
 
     fn cut_needles(&self, text: &str, scan: &mut Scan) {
         for needle in &self.needles {
-            if needle.longest_word > scan.longest_word {
-                continue;
+            if needle.longest_word <= scan.longest_word {
+                cut_needle(text, needle.text, &mut scan.cuts);
             }
-            for start in needle.finder.find_iter(text.as_bytes()) {
-                scan.cuts.push(Cut {
-                    range: start..start + needle.text.len(),
-                    is_credential: true,
-                });
-            }
-            if scan.longest_word >= WORD_MIN_BYTES && text.len() >= base64_bytes(needle.text) {
-                cut_base64(text, needle.text, &mut scan.cuts);
+            // Base64 is words that slashes join; most texts have nothing that long.
+            if scan.longest_run >= base64_bytes(needle.text) {
+                let encoded = needle.encoded.get_or_init(|| Encoded::of(needle.text));
+                encoded.cut(text, &mut scan.cuts);
             }
         }
     }
 }
 
-/// How long the base64 of the whole groups of `secret` is: most texts are shorter, and need no look for it.
+/// Cuts out `needle` itself.
+fn cut_needle(text: &str, needle: &str, cuts: &mut Cutlist) {
+    for_each_place(text.as_bytes(), needle.as_bytes(), |start| {
+        cuts.push(Cut {
+            range: start..start + needle.len(),
+            is_credential: true,
+        });
+    });
+}
+
+/// The places where `needle` stands in `text`, without those that overlap; an empty one stands nowhere.
+fn for_each_place(text: &[u8], needle: &[u8], mut found: impl FnMut(usize)) {
+    let Some(first) = needle.first() else {
+        return;
+    };
+    if text.len() > NAIVE_SEARCH_MAX_BYTES {
+        return memmem::find_iter(text, needle).for_each(found);
+    }
+    let mut behind = 0;
+    for start in memchr::memchr_iter(*first, text) {
+        if start >= behind && text[start..].starts_with(needle) {
+            behind = start + needle.len();
+            found(start);
+        }
+    }
+}
+
+/// How long the base64 of the whole groups of `secret` is.
 fn base64_bytes(secret: &str) -> usize {
     secret.len() / 3 * 4
 }
 
-/// Cuts out base64 of `secret`. Only whole groups of three bytes are compared, so more may follow.
-fn cut_base64(text: &str, secret: &str, cuts: &mut Cutlist) {
-    let groups = &secret.as_bytes()[..secret.len() / 3 * 3];
-    for encoded in [
-        STANDARD_NO_PAD.encode(groups),
-        URL_SAFE_NO_PAD.encode(groups),
-    ] {
-        for start in memmem::find_iter(text.as_bytes(), &encoded) {
-            let tail = text.as_bytes()[start + encoded.len()..]
-                .iter()
-                .take_while(|byte| is_word(**byte) || **byte == b'=')
-                .count();
-            cuts.push(Cut {
-                range: start..start + encoded.len() + tail,
-                is_credential: true,
+impl Encoded {
+    fn of(secret: &str) -> Self {
+        let groups = &secret.as_bytes()[..secret.len() / 3 * 3];
+        let mut standard = EncodedText::from_elem(0, base64_bytes(secret));
+        STANDARD_NO_PAD
+            .encode_slice(groups, &mut standard)
+            .expect("there is room for four bytes for each three");
+        let for_urls = standard.iter().any(|byte| matches!(byte, b'+' | b'/'));
+        let for_urls = for_urls.then(|| {
+            let bytes = standard.iter().map(|byte| match byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                byte => *byte,
+            });
+            bytes.collect()
+        });
+        Self { standard, for_urls }
+    }
+
+    fn cut(&self, text: &str, cuts: &mut Cutlist) {
+        for encoded in std::iter::once(&self.standard).chain(&self.for_urls) {
+            for_each_place(text.as_bytes(), encoded, |start| {
+                let end = start + encoded.len();
+                let tail = text.as_bytes()[end..]
+                    .iter()
+                    .take_while(|byte| is_word(**byte) || **byte == b'=')
+                    .count();
+                cuts.push(Cut {
+                    range: start..end + tail,
+                    is_credential: true,
+                });
             });
         }
     }
@@ -339,6 +392,8 @@ mod tests {
             assert_eq!(clean, "x [redacted] y", "{text}");
             assert!(cuts.credential);
         }
+        let (clean, _) = scrub("x aHVudGVy y", TextKind::Prose, &["hunter"]);
+        assert_eq!(clean, "x [redacted] y");
     }
 
     #[test]

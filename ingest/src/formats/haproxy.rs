@@ -25,6 +25,7 @@ pub(crate) struct Haproxy<'n, 'a> {
     query: Option<Text<'a>>,
     header_host: Option<Text<'a>>,
     frontend: Option<Text<'a>>,
+    is_abandoned: bool,
 }
 
 impl<'n> Haproxy<'n, '_> {
@@ -37,6 +38,7 @@ impl<'n> Haproxy<'n, '_> {
             query: None,
             header_host: None,
             frontend: None,
+            is_abandoned: false,
         }
     }
 }
@@ -62,6 +64,7 @@ impl<'a> From<Haproxy<'_, 'a>> for Call<'a> {
             .or(target)
             .filter(|target| target != text::BAD_REQUEST);
         call.host = haproxy.header_host.or(call.host);
+        call.status = call.status.filter(|_| !haproxy.is_abandoned);
         let is_tls = haproxy
             .frontend
             .is_some_and(|frontend| frontend.ends_with('~'));
@@ -125,6 +128,11 @@ impl<'a> Haproxy<'_, 'a> {
             "fe_name_transport" | "frontend_name_transport" | "ft" => {
                 self.frontend = value.into_text();
                 call.is_plaintext |= self.frontend.is_some();
+            }
+            "termination_state" | "tsc" => {
+                self.is_abandoned = value
+                    .into_text()
+                    .is_some_and(|state| text::is_abandoned(&state));
             }
             name => {
                 if let Some(field) = CredentialField::of(self.names, name)

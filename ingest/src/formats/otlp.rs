@@ -14,6 +14,7 @@ use tokenwatch_model::Text;
 
 use crate::call::{Call, CallTime};
 use crate::format::CallSink;
+use crate::json::reader::Reader;
 use crate::json::{self, Fields, Object, Scalar};
 use crate::names::CredentialNames;
 use crate::reject::RejectReason;
@@ -33,10 +34,10 @@ pub(crate) fn read<'a>(
         is_full: false,
         has_records: false,
     };
-    let mut deserializer = serde_json::Deserializer::from_str(document);
+    let mut reader = Reader::new(document);
     List(&mut message)
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end())
+        .deserialize(&mut reader)
+        .and_then(|()| reader.end())
         .map_err(|_| RejectReason::InvalidJson)?;
     // Otherwise it held traces, metrics, or nothing at all.
     if message.has_records {

@@ -8,7 +8,7 @@ use super::{REDACTED, TextKind, shapes};
 use crate::names::CredentialNames;
 
 /// Words from this length on are looked at: the shortest key told by its prefix.
-pub(super) const WORD_MIN_BYTES: usize = 12;
+const WORD_MIN_BYTES: usize = 12;
 /// A value behind a scheme from this length on is a credential, shorter ones are prose.
 const SCHEME_VALUE_MIN_BYTES: usize = 6;
 
@@ -23,6 +23,8 @@ pub(super) type Cutlist = SmallVec<[Cut; 2]>;
 /// What one pass over a text found.
 pub(super) struct Scan {
     pub(super) longest_word: usize,
+    /// The same of words that slashes join.
+    pub(super) longest_run: usize,
     pub(super) has_percent: bool,
     pub(super) cuts: Cutlist,
 }
@@ -32,20 +34,21 @@ impl Scan {
         let bytes = text.as_bytes();
         let mut scan = Self {
             longest_word: 0,
+            longest_run: 0,
             has_percent: false,
             cuts: Cutlist::new(),
         };
-        let mut start = 0;
+        let (mut start, mut run_start) = (0, 0);
         let mut word = 0..0;
         let mut at = 0;
         while at <= bytes.len() {
+            at = bytes[at..]
+                .iter()
+                .position(|byte| CLASSES[*byte as usize] != WORD)
+                .map_or(bytes.len(), |gap| at + gap);
             // The end of the text ends the last word.
             let byte = bytes.get(at).copied().unwrap_or(b'\n');
             let class = CLASSES[byte as usize];
-            if class == WORD {
-                at += 1;
-                continue;
-            }
             if class == PERCENT {
                 scan.has_percent = true;
                 at += 1;
@@ -58,11 +61,17 @@ impl Scan {
                     scan.look_at_word(text, word.clone(), kind);
                 }
             }
+            if byte != b'/' {
+                scan.longest_run = scan.longest_run.max(at - run_start);
+            }
             if class == SIGN {
                 at = scan.look_at_sign(text, &word, at, kind, names);
             }
             at += 1;
             start = at;
+            if byte != b'/' {
+                run_start = at;
+            }
         }
         scan
     }
@@ -73,10 +82,12 @@ impl Scan {
         if kind == TextKind::Identifier && shapes::is_access_key_id(inner) {
             return;
         }
+        let joins = |byte: &u8| matches!(byte, b'.' | b'%' | b'+' | b'~');
         if shapes::is_key(inner)
             || inner
-                .match_indices(['.', '%', '+', '~'])
-                .any(|(at, _)| shapes::is_key(&inner[at + 1..]))
+                .bytes()
+                .enumerate()
+                .any(|(at, byte)| joins(&byte) && shapes::is_key(&inner[at + 1..]))
         {
             return self.cuts.push(Cut {
                 range: word,

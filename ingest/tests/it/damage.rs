@@ -84,6 +84,31 @@ fn what_stands_before_the_damage_is_no_event_either() {
 }
 
 #[test]
+fn bytes_that_are_no_utf_8_hide_no_call() {
+    // As nginx 1.22 writes what a client sent, with `escape=json` too.
+    let line = b"{\"msec\":\"1763793600.123\",\"remote_addr\":\"203.0.113.7\",\"request_method\":\"GET\",\"request_uri\":\"/v1/\xff\xfe/x\",\"status\":\"401\",\"http_x_api_key\":\"\xffk-4711\"}";
+    let (events, rejects) = decode(&decoder(&DecoderConfig::default()), 0, line);
+    assert_eq!((events.len(), rejects.len()), (1, 0));
+    let path = events[0].http.path.as_deref();
+    assert_eq!(path, Some("/v1/\u{fffd}\u{fffd}/x"));
+    assert!(events[0].token.is_some());
+}
+
+#[test]
+fn what_is_empty_is_absent() {
+    // Found by fuzzing: a line of gin without a method, and a host that is nothing but a port.
+    for line in [
+        r#"[GIN] 2025/11/22 - 06:40:00 | 200 | 51.9µs | 203.0.113.7 |"/v1/orders""#,
+        r#"{"start_time":"2025-11-22T06:40:00.310Z","response_flags":"-","response_code":200,"authority":":8443"}"#,
+    ] {
+        let (events, rejects) = decode(&decoder(&DecoderConfig::default()), 0, line.as_bytes());
+        assert_eq!((events.len(), rejects.len()), (1, 0), "{line}");
+        assert_eq!(events[0].http.method, None);
+        assert_eq!(events[0].http.host, None);
+    }
+}
+
+#[test]
 fn every_kind_of_damage_has_its_reason() {
     assert_eq!(reasons(b"\xff\xfe"), [RejectReason::NotUtf8]);
     assert_eq!(reasons(&vec![b'a'; 10_000_000]), [RejectReason::Oversized]);

@@ -6,12 +6,14 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod allocations;
 mod damage;
 mod files;
 mod fixtures;
 mod geo;
 mod http_push;
 mod kafka;
+mod samples;
 mod secrets;
 mod support;
 

@@ -50,7 +50,10 @@ pub(crate) fn read_text<'a>(line: &'a str, names: &CredentialNames) -> Option<Ca
             call.credentials.cookies(names, &cookie);
         }
     }
-    let (_state, _counts, _queues) = (words.next()?, words.next()?, words.next()?);
+    let (state, _counts, _queues) = (words.next()?, words.next()?, words.next()?);
+    if is_abandoned(state) {
+        call.status = None;
+    }
     let request = read_captures(&mut call, names, words.next()?);
     let (request, rest) = request.strip_prefix('"').map(|request| {
         // A line longer than HAProxy's limit ends within the request.
@@ -66,6 +69,12 @@ pub(crate) fn read_text<'a>(line: &'a str, names: &CredentialNames) -> Option<Ca
         call.host = call.host.or(present(server_name));
     }
     Some(call)
+}
+
+/// Whether the client left before a server answered, by the state at termination: `C` for the client, and where the call was.
+/// The status beside it is one that HAProxy had no one to send to.
+pub(super) fn is_abandoned(state: &str) -> bool {
+    matches!(state.as_bytes(), [b'C', b'C' | b'H' | b'Q', ..])
 }
 
 /// The address, the time, and what follows.
