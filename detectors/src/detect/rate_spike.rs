@@ -23,6 +23,8 @@ const YOUNG_DB: f64 = 12.0;
 const SMALL_DB: f64 = 6.0;
 /// A token without a habit is told from so many times the most that its peers do.
 const ABOVE_PEERS: f64 = 1.5;
+/// Discounted days after which even the silence of a token is a habit.
+const QUIET_DAYS: f64 = 6.0;
 /// Index of the day among the windows.
 const WHOLE_DAY: usize = 4;
 
@@ -96,13 +98,21 @@ fn recent(token: &Token, index: usize) -> LogCount {
     scale.map_or_else(LogCount::default, Scale::recent)
 }
 
+/// How much the habit of calls may say: that a token hardly calls at all is known after a week, however few its calls.
+fn maturity_of(token: &Token, settings: &DetectorSettings) -> Maturity {
+    match token.maturity(settings) {
+        Maturity::New if token.days() >= QUIET_DAYS => Maturity::Young,
+        maturity => maturity,
+    }
+}
+
 fn arm(
     token: &mut Token,
     index: usize,
     caps: &dyn Fn() -> Option<Caps>,
     settings: &DetectorSettings,
 ) {
-    let maturity = token.maturity(settings);
+    let maturity = maturity_of(token, settings);
     let basis = token.rate_basis(RATE_WIDTHS[index]);
     let spec = &settings.rate_scales[index];
     let recent = recent(token, index);
@@ -145,7 +155,7 @@ fn judge(
     caps: &dyn Fn() -> Option<Caps>,
     settings: &DetectorSettings,
 ) -> Option<Hit> {
-    let maturity = token.maturity(settings);
+    let maturity = maturity_of(token, settings);
     let basis = token.rate_basis(RATE_WIDTHS[index]);
     let spec = &settings.rate_scales[index];
     let cap = if maturity < Maturity::Mature {
