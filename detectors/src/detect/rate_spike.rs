@@ -10,6 +10,7 @@ use tokenwatch_model::{Detector, Severity, Timestamp};
 use super::{habit_db, window_start};
 use crate::calendar::DAY;
 use crate::commons::Caps;
+use crate::failures::FailureKind;
 use crate::habit::{Habit, Judgement, RATE_WIDTHS, Scale, ScaleSpec, very_far_floor};
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::log_count::LogCount;
@@ -23,6 +24,8 @@ const YOUNG_DB: f64 = 12.0;
 const SMALL_DB: f64 = 6.0;
 /// A token without a habit is told from so many times the most that its peers do.
 const ABOVE_PEERS: f64 = 1.5;
+/// Share of refused calls from which on a window is retries.
+const RETRIED_SHARE: f64 = 0.9;
 /// Discounted days after which even the silence of a token is a habit.
 const QUIET_DAYS: f64 = 6.0;
 /// Index of the day among the windows.
@@ -211,6 +214,19 @@ enum Verdict {
     AbovePeers(u32),
 }
 
+/// Whether the window holds hardly anything but calls refused with 401: a dead credential that is retried, of which
+/// `failure_burst` tells.
+fn is_retried(token: &Token, index: usize, age: i64, count: u32) -> bool {
+    let Some(failures) = token.parts.failures(FailureKind::Denied) else {
+        return false;
+    };
+    // Failures are counted in the same windows from the minute on.
+    let refused = index
+        .checked_sub(1)
+        .map_or(0, |index| failures.scales[index].count(age));
+    failures.is_only_401() && f64::from(refused) >= RETRIED_SHARE * f64::from(count)
+}
+
 /// After a signal: the count that makes a finding, or twice this one.
 fn next_look(finding: u32, count: u32) -> u32 {
     finding.clamp(
@@ -230,15 +246,17 @@ fn hit(
     let width_s = RATE_WIDTHS[index];
     let above_peak = judgement.above_peak();
     let young = token.active_days < settings.mature_days;
+    let retried = is_retried(token, index, age, judgement.count);
     Hit {
-        tier: if verdict == Verdict::Signal {
+        tier: if verdict == Verdict::Signal || retried {
             Tier::Signal
         } else {
             Tier::Finding
         },
         severity: Severity::Low,
-        evidence_db: if judgement.count < settings.rate_scales[index].floor.min(far_floor(settings))
-        {
+        evidence_db: if retried {
+            0.0
+        } else if judgement.count < settings.rate_scales[index].floor.min(far_floor(settings)) {
             SMALL_DB
         } else if young {
             YOUNG_DB
