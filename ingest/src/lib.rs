@@ -5,6 +5,7 @@
 
 mod address;
 mod batching;
+mod binding;
 mod call;
 mod cloudwatch;
 mod config;
@@ -52,6 +53,7 @@ pub use http_push::{
     EventProducer, HttpPushConfig, HttpPushSettings, PushKey, PushKeyConfig, PushSink,
     PushSinkSettings, PushTarget, Spool, SpoolSettings, SpoolWriter, push_router,
 };
+pub use jwt::{JwtConfig, JwtIssuerConfig};
 pub use kafka::{
     KafkaConfig, KafkaConnection, KafkaHandle, KafkaSettings, KafkaSource, KafkaState, OptionValue,
     PartitionLag, StartFrom,

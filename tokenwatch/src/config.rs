@@ -18,6 +18,7 @@ use tokenwatch_ingest::{IngestConfig, IngestSettings};
 use tokenwatch_model::{Problem, Problems, SecretSource};
 use tokenwatch_store::{StoreConfig, StoreSettings};
 
+use crate::jwks;
 use crate::logging::LogConfig;
 use crate::openapi;
 use crate::registry::{RegistryConfig, RegistrySettings};
@@ -165,7 +166,8 @@ pub(crate) fn parse(
         problems,
     };
     let mut config = read(text).map_err(|problem| error(vec![problem]))?;
-    let documents = openapi::take_in(&mut config.detectors);
+    let documents =
+        openapi::take_in(&mut config.detectors).and(jwks::take_in(&mut config.ingest.decoder.jwt));
     let settings = match (documents, config.validate(secrets)) {
         (Ok(()), settings) => settings,
         (Err(problems), Ok(_)) => Err(problems),

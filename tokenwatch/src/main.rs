@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod demo;
 mod explanation;
+mod jwks;
 mod log_line;
 mod logging;
 mod openapi;
