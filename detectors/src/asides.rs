@@ -1,13 +1,15 @@
-//! What is remembered of few tokens beside their habits: weaknesses that were told, two TLS clients of one name.
+//! What is remembered of few tokens beside their habits: weaknesses that were told, two TLS clients of one name,
+//! what became of one that leaked.
 //!
 //! An entry exists once there is something to remember, of about a hundred bytes, and goes with its token.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::TokenId;
+use tokenwatch_model::{Timestamp, TokenId};
 
 use crate::detect::binding_mismatch::Duel;
+use crate::detect::leaked_token::LeakUse;
 
 /// The tokens of which there is something to remember.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ pub(crate) struct Aside {
     /// What was told of its JWTs, by the numbers of `jwt_weakness`'s kinds.
     told_weaknesses: u16,
     duel: Option<Duel>,
+    leak: Option<LeakUse>,
 }
 
 impl Asides {
@@ -53,6 +56,17 @@ impl Asides {
         }
     }
 
+    /// What became of a token that was reported at this time to have leaked, once that is told.
+    pub(crate) fn leak_mut(&mut self, id: TokenId, reported: Timestamp) -> Option<&mut LeakUse> {
+        let leak = self.of.get_mut(&id)?.leak.as_mut();
+        leak.filter(|leak| leak.reported == reported)
+    }
+
+    /// Begins to watch a token that leaked.
+    pub(crate) fn set_leak(&mut self, id: TokenId, leak: LeakUse) {
+        self.of.entry(id).or_default().leak = Some(leak);
+    }
+
     /// What a checkpoint holds of a token.
     pub(crate) fn get(&self, id: TokenId) -> Option<&Aside> {
         self.of.get(&id)
@@ -80,7 +94,7 @@ impl Asides {
 
 impl Aside {
     fn is_empty(&self) -> bool {
-        self.told_weaknesses == 0 && self.duel.is_none()
+        self.told_weaknesses == 0 && self.duel.is_none() && self.leak.is_none()
     }
 }
 

@@ -110,6 +110,8 @@ pub struct DetectorsConfig {
     pub jwt_weakness: ModeConfig,
     /// Tokens without the key they are bound to.
     pub binding_mismatch: ModeConfig,
+    /// Tokens that were exposed.
+    pub leaked_token: ModeConfig,
     /// Other modes for single tokens, consumers or routes; the first that matches counts.
     pub overrides: Vec<OverrideConfig>,
     /// What is known and expected for a while: a penetration test, a migration, a load test.
@@ -299,6 +301,7 @@ impl Default for DetectorsConfig {
             quota_approach: QuotaApproachConfig::default(),
             jwt_weakness: ModeConfig::default(),
             binding_mismatch: ModeConfig::default(),
+            leaked_token: ModeConfig::default(),
             overrides: Vec::new(),
             exceptions: Vec::new(),
         }

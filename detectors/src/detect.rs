@@ -19,6 +19,7 @@ pub(crate) mod impossible_travel;
 pub(crate) mod insecure_transport;
 pub(crate) mod ip_not_allowed;
 pub(crate) mod jwt_weakness;
+pub(crate) mod leaked_token;
 pub(crate) mod long_lived_token;
 pub(crate) mod new_client;
 pub(crate) mod new_endpoint;

@@ -4,6 +4,7 @@ mod blindness;
 mod checkpoint;
 mod deadlines;
 mod found;
+mod leaks;
 mod registered;
 mod sealing;
 
@@ -318,6 +319,7 @@ impl Engine {
         let popularity = &mut self.commons.popularity;
         found.observe_jwt(&mut self.asides, event, used, life.passed, popularity);
         let visit = found.arrive(token, event, popularity, &mut self.asides, settings);
+        found.observe_leak(&mut self.asides, token, event, &life, visit.as_ref());
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;
         let known_on = day_of(token.newest - CONFIRM_AFTER);

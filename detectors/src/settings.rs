@@ -203,5 +203,6 @@ fn mode_of(config: &DetectorsConfig, detector: Detector) -> DetectorMode {
         Detector::QuotaApproach => config.quota_approach.mode,
         Detector::JwtWeakness => config.jwt_weakness.mode,
         Detector::BindingMismatch => config.binding_mismatch.mode,
+        Detector::LeakedToken => config.leaked_token.mode,
     }
 }

@@ -62,6 +62,7 @@ pub use lines::{AtEnd, FileReader, Line, LineReader, is_gzip};
 pub use metrics::IngestMetrics;
 pub use record::{RawRecord, Record, RecordBatch, SourceEvent};
 pub use reject::{Reject, RejectReason};
+pub use scrub::shapes::may_be_secret;
 pub use source_error::SourceError;
 pub use source_metrics::{
     DeadLettersMetrics, FilesMetrics, KafkaMetrics, PushMetrics, SourceMetrics,

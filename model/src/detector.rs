@@ -69,6 +69,8 @@ pub enum Detector {
     JwtWeakness,
     /// A token that is used by somebody without the key it is bound to, or with another TLS client.
     BindingMismatch,
+    /// A token that was found where everybody can read it.
+    LeakedToken,
 }
 
 /// A family of evidence: within one, only the strongest counts; across families, evidence adds up.
@@ -127,7 +129,7 @@ impl Family {
 
 impl Detector {
     /// Every detector, in the order of the documentation.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::RateSpike,
         Self::DataVolumeSpike,
         Self::FailureBurst,
@@ -158,6 +160,7 @@ impl Detector {
         Self::BlindWindow,
         Self::JwtWeakness,
         Self::BindingMismatch,
+        Self::LeakedToken,
     ];
 
     /// The contract name.
@@ -193,6 +196,7 @@ impl Detector {
             Self::BlindWindow => "blind_window",
             Self::JwtWeakness => "jwt_weakness",
             Self::BindingMismatch => "binding_mismatch",
+            Self::LeakedToken => "leaked_token",
         }
     }
 
@@ -222,6 +226,7 @@ impl Detector {
             Self::InsecureTransport
             | Self::TokenInUrl
             | Self::JwtWeakness
+            | Self::LeakedToken
             | Self::LongLivedToken
             | Self::RotationOverdue => Family::Hygiene,
             Self::FleetFailure | Self::BlindWindow => Family::Fleet,
@@ -270,6 +275,7 @@ impl Detector {
             Self::BlindWindow => "a blind window",
             Self::JwtWeakness => "a weak JWT",
             Self::BindingMismatch => "use without the key it is bound to",
+            Self::LeakedToken => "a leak",
         }
     }
 
@@ -300,6 +306,7 @@ impl Detector {
             Self::InsecureTransport => &["T1040"],
             Self::TokenInUrl => &["T1552"],
             Self::JwtWeakness => &["T1606"],
+            Self::LeakedToken => &["T1552.001", "T1528"],
             Self::FleetFailure
             | Self::BlindWindow
             | Self::LongLivedToken
@@ -329,7 +336,8 @@ impl Detector {
             | Self::LongLivedToken
             | Self::RotationOverdue
             | Self::JwtWeakness
-            | Self::BindingMismatch => &["API2:2023"],
+            | Self::BindingMismatch
+            | Self::LeakedToken => &["API2:2023"],
             Self::FailureBurst => &["API2:2023", "API1:2023"],
             Self::OutOfScope | Self::PrivilegeUse | Self::NewEndpoint => &["API5:2023"],
             Self::EndpointEnumeration => &["API1:2023", "API9:2023"],

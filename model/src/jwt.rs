@@ -134,10 +134,6 @@ impl JwtAlgorithm {
     }
 
     /// Whether nothing is said of it.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde hands over a reference"
-    )]
     pub const fn is_unsaid(&self) -> bool {
         matches!(self, Self::Unsaid)
     }
@@ -243,10 +239,6 @@ pub struct JwtFacts(u16);
 
 impl JwtFacts {
     /// Whether there are none.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde hands over a reference"
-    )]
     pub const fn is_empty(&self) -> bool {
         self.0 == 0
     }

@@ -12,7 +12,7 @@ use crate::retention;
 use crate::store::Store;
 
 /// Every migration, by number.
-const MIGRATIONS: [(u32, &str); 5] = [
+const MIGRATIONS: [(u32, &str); 6] = [
     (1, include_str!("../migrations/0001_schema.sql")),
     (2, include_str!("../migrations/0002_sessions.sql")),
     (3, include_str!("../migrations/0003_incidents.sql")),

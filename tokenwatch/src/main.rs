@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod explanation;
 mod jwks;
+mod leaks;
 mod log_line;
 mod logging;
 mod openapi;

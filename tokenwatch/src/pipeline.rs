@@ -67,6 +67,7 @@ impl Pipeline {
         mut changes: mpsc::Receiver<registry::Request>,
         cancel: CancellationToken,
     ) -> Result<(), StoreError> {
+        self.tell_leaks().await?;
         let mut due = tokio::time::interval_at(
             Instant::now() + self.checkpoint_interval,
             self.checkpoint_interval,
@@ -188,6 +189,9 @@ impl Pipeline {
             tokio::task::block_in_place(|| self.keeper.apply(versions));
             self.engine.set_registry(self.keeper.registry());
             self.known.send_replace(self.keeper.registry());
+            if origin.adds() {
+                self.tell_leaks().await?;
+            }
         }
         let entries = self.keeper.count(origin);
         self.registry_metrics.holds(origin, entries);
@@ -198,6 +202,14 @@ impl Pipeline {
         };
         reply.send(Ok(applied)).ok();
         Ok(())
+    }
+
+    /// Tells of tokens that were reported to be exposed, or revoked after that: at the report, and at a start what a crash
+    /// left untold.
+    async fn tell_leaks(&mut self) -> Result<(), StoreError> {
+        let mut detections = Detections::default();
+        tokio::task::block_in_place(|| self.engine.tell_leaks(&mut detections));
+        self.write_detections(&detections).await
     }
 
     /// Hands the engine what a batch held, in the order of each stream.
