@@ -233,11 +233,13 @@ fn tier_of(kind: Kind, popularity: &Popularity, event: &AccessEvent<'_>) -> Tier
 }
 
 /// Somebody tries a token that nobody should be able to make.
-fn refused(event: &AccessEvent<'_>, jwt: JwtUse, kinds: impl Iterator<Item = Kind>) -> Option<Hit> {
+fn refused(
+    event: &AccessEvent<'_>,
+    jwt: JwtUse,
+    mut kinds: impl Iterator<Item = Kind>,
+) -> Option<Hit> {
     const ATTEMPT_DB: f64 = 10.0;
-    let kind = kinds
-        .into_iter()
-        .find(|kind| matches!(kind.grade, Grade::Forgery | Grade::Breach))?;
+    let kind = kinds.find(|kind| matches!(kind.grade, Grade::Forgery | Grade::Breach))?;
     let text = format!(
         "{{name}} was tried with a JWT that {}{{outcomes}}{{sources}}",
         kind.what
