@@ -78,6 +78,11 @@ impl ClientKey {
         self.family == other.family
     }
 
+    /// Whether it says it is the same software in the same version, and shakes hands otherwise.
+    pub(crate) fn claims_to_be(self, other: Self) -> bool {
+        self.difference(other) == Difference::Handshake
+    }
+
     /// The family, as a feature whose spread over the fleet is counted.
     pub(crate) fn family(self) -> u16 {
         self.family

@@ -106,6 +106,12 @@ pub struct DetectorsConfig {
     pub rotation_overdue: RotationOverdueConfig,
     /// Quotas that run out.
     pub quota_approach: QuotaApproachConfig,
+    /// JWTs as they should not be.
+    pub jwt_weakness: ModeConfig,
+    /// Tokens without the key they are bound to.
+    pub binding_mismatch: ModeConfig,
+    /// Tokens that were exposed.
+    pub leaked_token: ModeConfig,
     /// Other modes for single tokens, consumers or routes; the first that matches counts.
     pub overrides: Vec<OverrideConfig>,
     /// What is known and expected for a while: a penetration test, a migration, a load test.
@@ -293,6 +299,9 @@ impl Default for DetectorsConfig {
             long_lived_token: LongLivedTokenConfig::default(),
             rotation_overdue: RotationOverdueConfig::default(),
             quota_approach: QuotaApproachConfig::default(),
+            jwt_weakness: ModeConfig::default(),
+            binding_mismatch: ModeConfig::default(),
+            leaked_token: ModeConfig::default(),
             overrides: Vec::new(),
             exceptions: Vec::new(),
         }

@@ -2,6 +2,7 @@
 //! [`tokenwatch_model::Detector`], one call in [`crate::Engine`], one folder of scenarios, one page of documentation.
 
 pub(crate) mod advice;
+pub(crate) mod binding_mismatch;
 pub(crate) mod blind_window;
 mod breach;
 pub(crate) mod concurrent_use;
@@ -17,6 +18,8 @@ mod hygiene;
 pub(crate) mod impossible_travel;
 pub(crate) mod insecure_transport;
 pub(crate) mod ip_not_allowed;
+pub(crate) mod jwt_weakness;
+pub(crate) mod leaked_token;
 pub(crate) mod long_lived_token;
 pub(crate) mod new_client;
 pub(crate) mod new_endpoint;

@@ -4,6 +4,7 @@ mod blindness;
 mod checkpoint;
 mod deadlines;
 mod found;
+mod leaks;
 mod registered;
 mod sealing;
 
@@ -21,6 +22,7 @@ use deadlines::{circumstances, explains};
 use found::{Found, Moment, belongs};
 use registered::Life;
 
+use crate::asides::Asides;
 use crate::calendar::day_of;
 use crate::case::{Case, Circumstances};
 use crate::commons::{ANY, Commons, Groups, window_of};
@@ -52,6 +54,7 @@ pub struct Engine {
     commons: Commons,
     sources: Sources,
     quotas: Quotas,
+    asides: Asides,
     coverage: Coverage,
     cases: BTreeMap<SubjectKey, Case>,
     /// When each case has to be looked at, at the latest; a case may have postponed it meanwhile.
@@ -137,6 +140,7 @@ impl Engine {
             commons: Commons::default(),
             sources: Sources::default(),
             quotas: Quotas::default(),
+            asides: Asides::default(),
             coverage: Coverage::default(),
             cases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -245,7 +249,7 @@ impl Engine {
         let sources = self.sources.stats();
         EngineStats {
             tokens: self.tokens.len(),
-            state_bytes: self.tokens.bytes() + self.quotas.bytes(),
+            state_bytes: self.tokens.bytes() + self.quotas.bytes() + self.asides.bytes(),
             largest_token_bytes: self.tokens.largest_bytes(),
             cases: self.cases.len(),
             open_episodes: episodes.filter(|episode| episode.open).count(),
@@ -312,7 +316,10 @@ impl Engine {
         let known = life.known.as_ref();
         found.push(out_of_scope::observe(event, used, known, settings));
         found.observe_registered(token, event, used, &life, &mut self.quotas, settings);
-        let visit = found.arrive(token, event, &mut self.commons.popularity, settings);
+        let popularity = &mut self.commons.popularity;
+        found.observe_jwt(&mut self.asides, event, used, life.passed, popularity);
+        let visit = found.arrive(token, event, popularity, &mut self.asides, settings);
+        found.observe_leak(&mut self.asides, token, event, &life, visit.as_ref());
         found.push(failure_burst::observe(token, event, settings));
         let peers = &self.commons.peers;
         let known_on = day_of(token.newest - CONFIRM_AFTER);
@@ -398,6 +405,7 @@ impl Engine {
             for evicted in self.tokens.evict() {
                 self.forget_case(&SubjectKey::Token(evicted));
                 self.quotas.forget(evicted);
+                self.asides.forget(evicted);
                 self.removed.push(evicted);
             }
         }

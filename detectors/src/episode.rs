@@ -175,6 +175,7 @@ impl Episode {
             return;
         };
         self.event_count += 1;
+        self.learn_names(event);
         match event.outcome {
             Outcome::Denied => self.refused += 1,
             Outcome::Ok => self.succeeded += 1,
@@ -193,6 +194,18 @@ impl Episode {
         }
         if !self.is_count() {
             self.size = self.size.max(self.event_count as f64);
+        }
+    }
+
+    /// What was opened without an event has its names from the first that comes.
+    fn learn_names(&mut self, event: &AccessEvent<'_>) {
+        let Some(token) = &event.token else {
+            return;
+        };
+        let own = |text: &Option<tokenwatch_model::Text<'_>>| text.as_deref().map(str::to_owned);
+        if self.credential_id.is_none() && self.consumer.is_none() {
+            self.credential_id = own(&token.credential_id);
+            self.consumer = own(&token.consumer);
         }
     }
 

@@ -8,6 +8,7 @@
 //! detector look at it, and hands hits to the token's case, which weighs evidence and keeps episodes.
 
 mod arrival;
+mod asides;
 mod calendar;
 mod case;
 mod clients;

@@ -26,6 +26,8 @@ pub struct Registry {
     successors: Map<RegistryKey, RegistryKey>,
     /// Tokens that a response revoked, whatever else is said of them.
     revoked: Map<TokenId, Versions>,
+    /// Tokens that were exposed, likewise.
+    leaks: Map<TokenId, Versions>,
     /// What is said of a token that was only revoked.
     nothing: Registration,
 }
@@ -49,8 +51,21 @@ pub(crate) struct Registered<'r> {
     pub(crate) revoked: Option<Timestamp>,
     /// Since when it says so.
     pub(crate) since: Timestamp,
+    /// When and where it was exposed.
+    pub(crate) leak: Option<Leak<'r>>,
     /// The token that replaces this one.
     pub(crate) successor: Option<Successor<'r>>,
+}
+
+/// An exposure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leak<'r> {
+    /// When it was reported, as an event time.
+    pub(crate) reported: Timestamp,
+    /// When it was exposed, by the report.
+    pub(crate) exposed: Timestamp,
+    /// Where.
+    pub(crate) place: &'r str,
 }
 
 /// A token that replaces another.
@@ -88,12 +103,26 @@ impl Registry {
         self.revoked.entry(id).or_default().put(since, entry);
     }
 
+    /// Says from `since` on that the token was exposed, as `leaked` and `leaked_in` of the entry tell.
+    pub fn leak(&mut self, id: TokenId, since: Timestamp, entry: Option<Registration>) {
+        let versions = self.leaks.entry(id).or_default();
+        versions.put(since, entry.map(Arc::new));
+    }
+
+    /// The tokens that were ever said to be exposed, in the order of their ids.
+    pub(crate) fn leaked(&self) -> Vec<TokenId> {
+        let mut ids: Vec<TokenId> = self.leaks.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// Whether nothing was ever said of any token.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
             && self.credentials.is_empty()
             && self.consumers.is_empty()
             && self.revoked.is_empty()
+            && self.leaks.is_empty()
     }
 
     /// What is said of the token of a call at `at`.
@@ -122,7 +151,16 @@ impl Registry {
         let by_id = self.tokens.get(&id).and_then(|versions| versions.at(at));
         let said = by_id.or_else(by_credential).or_else(by_consumer);
         let done = self.revoked.get(&id).and_then(|versions| versions.at(at));
-        let (since, entry) = said.or_else(|| done.map(|(since, _)| (since, &self.nothing)))?;
+        let exposed = self.leaks.get(&id).and_then(|versions| versions.at(at));
+        let only = || done.or(exposed).map(|(since, _)| (since, &self.nothing));
+        let (since, entry) = said.or_else(only)?;
+        let leak = exposed.and_then(|(reported, entry)| {
+            Some(Leak {
+                reported,
+                exposed: entry.leaked?,
+                place: entry.leaked_in.as_deref().unwrap_or("a public place"),
+            })
+        });
         Some(Registered {
             entry,
             revoked: Registration::earlier(
@@ -130,6 +168,7 @@ impl Registry {
                 done.and_then(|(_, entry)| entry.revoked),
             ),
             since,
+            leak,
             successor: self.successor(id, credential, at),
         })
     }

@@ -201,5 +201,8 @@ fn mode_of(config: &DetectorsConfig, detector: Detector) -> DetectorMode {
         Detector::LongLivedToken => config.long_lived_token.mode,
         Detector::RotationOverdue => config.rotation_overdue.mode,
         Detector::QuotaApproach => config.quota_approach.mode,
+        Detector::JwtWeakness => config.jwt_weakness.mode,
+        Detector::BindingMismatch => config.binding_mismatch.mode,
+        Detector::LeakedToken => config.leaked_token.mode,
     }
 }

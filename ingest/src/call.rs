@@ -7,6 +7,7 @@
 use serde::de::MapAccess;
 use tokenwatch_model::{Text, Timestamp};
 
+use crate::binding::ProofField;
 use crate::credentials::Credentials;
 use crate::json::{self, Scalar};
 use crate::names::CredentialNames;
@@ -96,6 +97,11 @@ impl<'a> Call<'a> {
         map: &mut A,
     ) -> Result<(), A::Error> {
         match CredentialField::of(names, key) {
+            Some(CredentialField::Proof(field)) => {
+                let value = json::text(map)?;
+                self.credentials.proven.field(field, value.as_deref());
+                Ok(())
+            }
             Some(field) => {
                 if let Some(value) = json::text(map)? {
                     self.credential(names, field, value);
@@ -120,6 +126,7 @@ impl<'a> Call<'a> {
                 credentials.parameter(names, name, value);
                 self.has_token_in_url = true;
             }
+            CredentialField::Proof(field) => credentials.proven.field(field, Some(&value)),
             CredentialField::Cookie => credentials.session(value),
             CredentialField::Header(name) => credentials.header(names, name, value),
         }
@@ -131,6 +138,8 @@ impl<'a> Call<'a> {
 pub(crate) enum CredentialField<'k> {
     /// A claim of the JWT.
     Claim(&'k str),
+    /// What the caller proved to hold.
+    Proof(ProofField),
     /// A parameter of the query.
     Argument(&'k str),
     /// The session cookie.
@@ -145,6 +154,9 @@ impl<'k> CredentialField<'k> {
         if let Some(claim) = key.strip_prefix("jwt_") {
             let claim = claim.strip_prefix("claim_").unwrap_or(claim);
             return Some(Self::Claim(claim));
+        }
+        if let Some(field) = ProofField::of(key) {
+            return Some(Self::Proof(field));
         }
         let argument = key
             .strip_prefix("arg_")

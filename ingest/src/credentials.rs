@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use smallvec::SmallVec;
-use tokenwatch_model::{Text, Timestamp, TokenKind};
+use tokenwatch_model::{JwtAlgorithm, JwtFacts, Text, Timestamp, TokenKind};
 
+use crate::binding::{Bound, Proven};
 use crate::names::CredentialNames;
 use crate::scrub::shapes;
 
@@ -29,6 +30,8 @@ pub(crate) struct Credentials<'a> {
     pub(crate) kind: Option<TokenKind>,
     /// The claims of a JWT that the gateway logged.
     pub(crate) grant: Grant<'a>,
+    /// The keys that the caller proved to hold.
+    pub(crate) proven: Proven,
     secrets: SmallVec<[Secret<'a>; 2]>,
 }
 
@@ -49,6 +52,16 @@ pub(crate) struct Grant<'a> {
     pub(crate) issued_at: Option<Timestamp>,
     /// `exp`.
     pub(crate) expires_at: Option<Timestamp>,
+    /// `nbf`.
+    pub(crate) not_before: Option<Timestamp>,
+    /// `aud`, several of them with `, ` in between.
+    pub(crate) audience: Option<Text<'a>>,
+    /// `alg` of the header.
+    pub(crate) algorithm: JwtAlgorithm,
+    /// `cnf`.
+    pub(crate) bound: Bound,
+    /// What names of claims, and the header, gave away already.
+    pub(crate) noticed: JwtFacts,
 }
 
 /// Where a secret stood; the first of these in a call is its identity.
@@ -85,8 +98,13 @@ impl<'a> Credentials<'a> {
     pub(crate) fn header(&mut self, names: &CredentialNames, name: &str, value: Text<'a>) {
         match name.len() {
             6 if name.eq_ignore_ascii_case("cookie") => self.cookies(names, &value),
+            4 if name.eq_ignore_ascii_case("dpop") => {
+                self.proven.proof(&value);
+                self.other(value);
+            }
             13 if name.eq_ignore_ascii_case("authorization") => self.authorization(value),
             19 if name.eq_ignore_ascii_case("proxy-authorization") => self.other(value),
+            23 if is_forwarded_certificate(name) => self.proven.forwarded(&value),
             _ if names.is_key_header(name) => {
                 // A repeated header arrives as one list; a key holds no comma and blank.
                 for part in split(&value, ", ") {
@@ -228,6 +246,12 @@ impl<'a> Credentials<'a> {
             self.secrets.push(Secret { text, place });
         }
     }
+}
+
+/// `X-Forwarded-Client-Cert`, also as nginx names it.
+fn is_forwarded_certificate(name: &str) -> bool {
+    name.eq_ignore_ascii_case("x-forwarded-client-cert")
+        || name.eq_ignore_ascii_case("x_forwarded_client_cert")
 }
 
 /// Whether the gateway put this in the place of a secret.

@@ -9,6 +9,7 @@ use tokenwatch_model::{Problem, Problems};
 
 use crate::format::FormatChoice;
 use crate::formats::mapped::{MappedConfig, MappedPlan};
+use crate::jwt::{JwtConfig, JwtPolicy};
 use crate::names::{self, CredentialNames};
 
 /// Decoding, as written in the configuration.
@@ -26,6 +27,8 @@ pub struct DecoderConfig {
     pub identity: IdentityConfig,
     /// What else is secret.
     pub scrub: ScrubConfig,
+    /// What is expected of JWTs.
+    pub jwt: JwtConfig,
     /// How much is read.
     pub limits: LimitsConfig,
     /// Where the fields of the format `mapped` are.
@@ -85,6 +88,7 @@ pub struct DecoderSettings {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) future_limit: Duration,
     pub(crate) names: CredentialNames,
+    pub(crate) jwt: JwtPolicy,
     pub(crate) limits: Limits,
     pub(crate) mapped: Option<MappedPlan>,
 }
@@ -112,6 +116,7 @@ impl Default for DecoderConfig {
             future_limit: Duration::from_hours(1),
             identity: IdentityConfig::default(),
             scrub: ScrubConfig::default(),
+            jwt: JwtConfig::default(),
             limits: LimitsConfig::default(),
             mapped: None,
         }
@@ -150,6 +155,7 @@ impl DecoderConfig {
         let mut problems = Problems::at(prefix);
         self.check_names(&mut problems);
         self.check_limits(&mut problems);
+        let jwt = self.jwt.policy(&mut problems);
         let mapped = match &self.mapped {
             Some(mapped) => mapped.plan(&mut problems),
             None if self.format == FormatChoice::Mapped => {
@@ -173,6 +179,7 @@ impl DecoderConfig {
                 &self.identity.cookies,
                 &self.scrub.names,
             ),
+            jwt,
             limits: Limits {
                 record_events: self.limits.record_events,
                 nesting: self.limits.nesting as usize,

@@ -58,7 +58,13 @@ impl Enricher {
         if in_target || call.has_token_in_url {
             flags.insert(EventFlag::TokenInUrl);
         }
-        let token = identify(&self.key, format, &mut call.credentials);
+        let token = identify(
+            &self.key,
+            format,
+            &mut call.credentials,
+            &self.settings.jwt,
+            ts,
+        );
         let secrets = std::mem::take(&mut call.credentials);
         let scrubber = Scrubber::new(&self.settings.names, secrets.needles());
         let mut texts = Texts {

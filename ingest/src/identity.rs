@@ -3,24 +3,27 @@
 //! In this order: the gateway's own name of the credential; the grant behind a JWT; the raw token; the consumer. Each
 //! gives an id under the deployment key, and a raw token that was seen beside a better identity becomes its alias.
 
-use tokenwatch_model::{Format, Text, TokenKind, TokenUse};
+use tokenwatch_model::{Format, JwtUse, Text, Timestamp, TokenKind, TokenUse};
 
 use crate::credentials::{Credentials, Grant, Place};
-use crate::jwt;
+use crate::jwt::{self, JwtPolicy};
 use crate::scrub::shapes;
 use crate::token_key::TokenKey;
 
-/// The token that a call used, if it used any. Texts are not scrubbed yet.
+/// The token that a call at `at` used, if it used any. Texts are not scrubbed yet.
 pub(crate) fn identify<'a>(
     key: &TokenKey,
     format: Format,
     credentials: &mut Credentials<'a>,
+    policy: &JwtPolicy,
+    at: Timestamp,
 ) -> Option<TokenUse<'a>> {
     let raw = credentials.token();
     let fingerprint = raw.map(|(token, _)| key.token_id(token.as_bytes()));
-    let claims = raw.and_then(|(token, _)| jwt::claims(token));
+    let claims = raw.and_then(|(token, _)| jwt::claims(token, policy));
     let raw_kind = raw.map(|(token, place)| kind_of(token, place, claims.is_some()));
     let grant = claims.unwrap_or_else(|| std::mem::take(&mut credentials.grant));
+    let jwt = jwt_use(key, &grant, credentials, policy, at);
     let grant_kind = if grant.is_named() {
         TokenKind::Jwt
     } else {
@@ -67,6 +70,30 @@ pub(crate) fn identify<'a>(
         fingerprint: alias,
         issued_at: grant.issued_at,
         expires_at: grant.expires_at,
+        jwt,
+    })
+}
+
+/// What is noticed about a JWT; nothing of what is none.
+fn jwt_use(
+    key: &TokenKey,
+    grant: &Grant<'_>,
+    credentials: &Credentials<'_>,
+    policy: &JwtPolicy,
+    at: Timestamp,
+) -> Option<JwtUse> {
+    // Names alone that a gateway logged say nothing about a token.
+    if grant.algorithm.is_unsaid() && grant.noticed.is_empty() && grant.bound.is_free() {
+        return None;
+    }
+    let digest = |issuer: &str| (key.name_id("issuer", &[issuer]).bits() >> 96) as u32;
+    Some(JwtUse {
+        algorithm: grant.algorithm,
+        issuer: grant
+            .issuer
+            .as_deref()
+            .map_or(0, |issuer| digest(issuer).max(1)),
+        facts: policy.judge(grant, credentials.proven, at),
     })
 }
 
@@ -119,7 +146,13 @@ mod tests {
     fn use_of(fill: impl FnOnce(&mut Credentials<'static>)) -> Option<TokenUse<'static>> {
         let mut credentials = Credentials::default();
         fill(&mut credentials);
-        identify(&key(), Format::Kong, &mut credentials)
+        identify(
+            &key(),
+            Format::Kong,
+            &mut credentials,
+            &JwtPolicy::default(),
+            Timestamp::from_secs(1_793_577_600),
+        )
     }
 
     fn header(name: &str, value: impl Into<String>) -> impl FnOnce(&mut Credentials<'static>) {

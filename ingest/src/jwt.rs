@@ -1,20 +1,30 @@
-//! Reads the claims of a JSON Web Token without verifying it: the gateway did, or refused it.
+//! Reads a JSON Web Token without verifying it: the gateway did, or refused it.
 //!
-//! Claims make the identity of the grant behind short-lived tokens; the token itself is never kept.
+//! Claims make the identity of the grant behind short-lived tokens; beside that, header and claims are held against what is
+//! expected of them, and only facts from a closed list leave this module. The token itself is never kept. Whether the
+//! secret behind an HMAC is weak cannot be seen in a log, and is not claimed.
+
+mod claim_names;
+mod config;
+mod header;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::MapAccess;
-use tokenwatch_model::{Text, Timestamp};
+use serde::de::{DeserializeSeed, MapAccess};
+use tokenwatch_model::{JwtAlgorithm, JwtFact, JwtFacts, JwtKeyKind, Text, Timestamp};
 
+use crate::binding::{Proven, thumbprint};
 use crate::credentials::Grant;
 use crate::json::{self, Fields, Object};
+
+pub(crate) use config::JwtPolicy;
+pub use config::{JwtConfig, JwtIssuerConfig};
 
 /// Longer payloads are not read: headers of 16 KiB are more than any gateway takes.
 const PAYLOAD_LIMIT_BYTES: usize = 16 * 1_024;
 
-/// The claims of a token, owned: the decoded payload does not outlive this.
-pub(crate) fn claims(token: &str) -> Option<Grant<'static>> {
+/// The claims of a token, owned: the decoded payload does not outlive this. What was noticed is held against `policy`.
+pub(crate) fn claims(token: &str, policy: &JwtPolicy) -> Option<Grant<'static>> {
     let (header, rest) = token.split_once('.')?;
     let payload = rest.split_once('.').map_or(rest, |(payload, _)| payload);
     if !header.starts_with("eyJ") || payload.len() > PAYLOAD_LIMIT_BYTES {
@@ -23,20 +33,39 @@ pub(crate) fn claims(token: &str) -> Option<Grant<'static>> {
     let decoded = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     let text = std::str::from_utf8(&decoded).ok()?;
     let mut claims = Claims::default();
-    serde::de::DeserializeSeed::deserialize(
-        Object(&mut claims),
-        &mut serde_json::Deserializer::from_str(text),
-    )
-    .ok()?;
-    Some(claims.0.into_owned())
+    Object(&mut claims)
+        .deserialize(&mut serde_json::Deserializer::from_str(text))
+        .ok()?;
+    let mut grant = claims.grant;
+    if !claims.has_end {
+        grant.noticed.insert(JwtFact::MissingEnd);
+    }
+    if let Some(decoded) = header::decode(header)
+        && let Some(header) = header::read(&decoded)
+    {
+        grant.take_header(&header, policy);
+    }
+    Some(grant.into_owned())
 }
 
 #[derive(Default)]
-struct Claims<'a>(Grant<'a>);
+struct Claims<'a> {
+    grant: Grant<'a>,
+    has_end: bool,
+}
 
 impl<'de> Fields<'de> for Claims<'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        self.0.claim(key, map)
+        if key == "cnf" {
+            return map.next_value_seed(Object(&mut self.grant.bound));
+        }
+        self.has_end |= key == "exp";
+        if !is_known(key)
+            && let Some(fact) = claim_names::classify(key)
+        {
+            self.grant.noticed.insert(fact);
+        }
+        self.grant.claim(key, map)
     }
 }
 
@@ -56,9 +85,11 @@ impl<'a> Grant<'a> {
         Ok(())
     }
 
-    /// Takes the value of the claim `name`.
+    /// Takes the value of the claim `name`, or of a few names under which operators log what is deeper in a token.
     pub(crate) fn claim_text(&mut self, name: &str, value: Text<'a>) {
         match name {
+            // "none" is a value here.
+            "alg" | "header_alg" => self.algorithm = JwtAlgorithm::of_name(&value),
             _ if json::is_missing(&value) => {}
             "iss" => self.issuer = Some(value),
             "sub" => self.subject = Some(value),
@@ -70,8 +101,76 @@ impl<'a> Grant<'a> {
             "scope" | "scp" | "scopes" => self.scopes = Some(value),
             "iat" => self.issued_at = moment(&value),
             "exp" => self.expires_at = moment(&value),
+            "nbf" => self.not_before = moment(&value),
+            "aud" => self.audience = Some(value),
+            "cnf_x5t_s256" => self.bound.certificate = thumbprint(Some(value)),
+            "cnf_jkt" => self.bound.key = thumbprint(Some(value)),
             _ => {}
         }
+    }
+
+    /// Notes what the header of the token gives away.
+    fn take_header(&mut self, header: &header::Header<'_>, policy: &JwtPolicy) {
+        self.algorithm = header.algorithm;
+        if header.has_key {
+            self.noticed.insert(JwtFact::EmbeddedKey);
+        }
+        if header.points_elsewhere(self.issuer.as_deref()) {
+            self.noticed.insert(JwtFact::ForeignKeyUrl);
+        }
+        let key_ids = policy
+            .issuer(self.issuer.as_deref())
+            .map(|known| &known.key_ids);
+        let is_known = |ids: &Vec<String>| {
+            let id = header.key_id.as_deref();
+            ids.is_empty() || id.is_some_and(|id| ids.iter().any(|known| known == id))
+        };
+        if key_ids.is_some_and(|ids| !is_known(ids)) {
+            self.noticed.insert(JwtFact::UnknownKey);
+        }
+    }
+}
+
+impl JwtPolicy {
+    fn issuer(&self, name: Option<&str>) -> Option<&config::Issuer> {
+        let name = name?;
+        self.issuers.iter().find(|issuer| issuer.name == name)
+    }
+
+    /// What is to be noticed about a token that was used at `at` by who proved to hold `proven`.
+    pub(crate) fn judge(&self, grant: &Grant<'_>, proven: Proven, at: Timestamp) -> JwtFacts {
+        let mut facts = grant.noticed;
+        let breaches = grant.bound.breaches(proven);
+        breaches.iter().for_each(|fact| facts.insert(fact));
+        let latest = at + self.clock_skew;
+        let starts = [grant.issued_at, grant.not_before];
+        if starts.into_iter().flatten().any(|start| start > latest) {
+            facts.insert(JwtFact::FromTheFuture);
+        }
+        if self.issuers.is_empty() {
+            return facts;
+        }
+        let Some(issuer) = self.issuer(grant.issuer.as_deref()) else {
+            facts.insert(JwtFact::UnexpectedIssuer);
+            return facts;
+        };
+        let algorithm = grant.algorithm;
+        let expects = issuer.algorithms.is_empty() || issuer.algorithms.contains(&algorithm);
+        if !algorithm.is_unsaid() && !expects {
+            let shared = algorithm.key_kind() == Some(JwtKeyKind::Shared);
+            facts.insert(if shared && issuer.signs_publicly() {
+                JwtFact::ConfusedAlgorithm
+            } else {
+                JwtFact::UnexpectedAlgorithm
+            });
+        }
+        let mut audiences = grant.audience.iter().flat_map(|names| names.split(", "));
+        if !issuer.audiences.is_empty()
+            && !audiences.any(|name| issuer.audiences.iter().any(|known| known == name))
+        {
+            facts.insert(JwtFact::UnexpectedAudience);
+        }
+        facts
     }
 }
 
@@ -90,6 +189,8 @@ fn is_known(claim: &str) -> bool {
             | "scopes"
             | "iat"
             | "exp"
+            | "nbf"
+            | "aud"
     )
 }
 
@@ -116,74 +217,14 @@ impl Grant<'_> {
             scopes: own(self.scopes),
             issued_at: self.issued_at,
             expires_at: self.expires_at,
+            not_before: self.not_before,
+            audience: own(self.audience),
+            algorithm: self.algorithm,
+            bound: self.bound,
+            noticed: self.noticed,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn token(claims: &str) -> String {
-        format!("eyJhbGciOiJub25lIn0.{}.sig", URL_SAFE_NO_PAD.encode(claims))
-    }
-
-    #[test]
-    fn claims_are_read_whatever_their_types() {
-        let claims = claims(&token(
-            r#"{"iss":"https://id","sub":17,"azp":"app","scp":["a","b"],"jti":"j"}"#,
-        ))
-        .unwrap();
-        assert_eq!(claims.issuer.as_deref(), Some("https://id"));
-        assert_eq!(claims.subject.as_deref(), Some("17"));
-        assert_eq!(claims.client.as_deref(), Some("app"));
-        assert_eq!(claims.scopes.as_deref(), Some("a, b"));
-        assert_eq!(claims.instance.as_deref(), Some("j"));
-    }
-
-    #[test]
-    fn the_span_of_a_token_is_read_as_its_numeric_dates() {
-        let span = |text: &str| {
-            let claims = claims(&token(text)).unwrap();
-            (
-                claims.issued_at.map(Timestamp::as_micros),
-                claims.expires_at.map(Timestamp::as_micros),
-            )
-        };
-        for (text, want) in [
-            (
-                r#"{"sub":"s","iat":1795329600,"exp":1795333200.5}"#,
-                (Some(1_795_329_600_000_000), Some(1_795_333_200_500_000)),
-            ),
-            (
-                r#"{"sub":"s","exp":"1795333200"}"#,
-                (None, Some(1_795_333_200_000_000)),
-            ),
-            (r#"{"sub":"s","iat":17,"exp":"tomorrow"}"#, (None, None)),
-            (r#"{"sub":"s","exp":1795333200000}"#, (None, None)),
-        ] {
-            assert_eq!(span(text), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_signature_may_have_been_stripped() {
-        let token = token(r#"{"sub":"s"}"#);
-        let stripped = token.trim_end_matches(".sig");
-        assert_eq!(claims(stripped).unwrap().subject.as_deref(), Some("s"));
-    }
-
-    #[test]
-    fn what_is_no_jwt_has_no_claims() {
-        for token in [
-            "",
-            "eyJ",
-            "eyJ.",
-            "eyJ.!!.",
-            "a.b.c",
-            "eyJhbGciOiJub25lIn0.bm90IGpzb24.x",
-        ] {
-            assert!(claims(token).is_none(), "{token}");
-        }
-    }
-}
+mod tests;

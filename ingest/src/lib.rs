@@ -5,6 +5,7 @@
 
 mod address;
 mod batching;
+mod binding;
 mod call;
 mod cloudwatch;
 mod config;
@@ -52,6 +53,7 @@ pub use http_push::{
     EventProducer, HttpPushConfig, HttpPushSettings, PushKey, PushKeyConfig, PushSink,
     PushSinkSettings, PushTarget, Spool, SpoolSettings, SpoolWriter, push_router,
 };
+pub use jwt::{JwtConfig, JwtIssuerConfig};
 pub use kafka::{
     KafkaConfig, KafkaConnection, KafkaHandle, KafkaSettings, KafkaSource, KafkaState, OptionValue,
     PartitionLag, StartFrom,
@@ -60,6 +62,7 @@ pub use lines::{AtEnd, FileReader, Line, LineReader, is_gzip};
 pub use metrics::IngestMetrics;
 pub use record::{RawRecord, Record, RecordBatch, SourceEvent};
 pub use reject::{Reject, RejectReason};
+pub use scrub::shapes::may_be_secret;
 pub use source_error::SourceError;
 pub use source_metrics::{
     DeadLettersMetrics, FilesMetrics, KafkaMetrics, PushMetrics, SourceMetrics,

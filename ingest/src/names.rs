@@ -45,7 +45,7 @@ pub(crate) const SESSION_COOKIES: [&str; 14] = [
     "__host-session",
 ];
 /// Names whose value is secret without being an identity: cut out of every text.
-const SENSITIVE: [&str; 26] = [
+const SENSITIVE: [&str; 28] = [
     "authorization",
     "proxy-authorization",
     "auth",
@@ -70,6 +70,8 @@ const SENSITIVE: [&str; 26] = [
     "signature",
     "x-amz-security-token",
     "x-amz-signature",
+    "dpop",
+    "x-forwarded-client-cert",
     "x-csrf-token",
     "x-xsrf-token",
 ];

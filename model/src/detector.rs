@@ -65,6 +65,12 @@ pub enum Detector {
     QuotaApproach,
     /// A time in which part of the traffic, or all of it, was not seen.
     BlindWindow,
+    /// A JWT that should not have been issued so, or let in.
+    JwtWeakness,
+    /// A token that is used by somebody without the key it is bound to, or with another TLS client.
+    BindingMismatch,
+    /// A token that was found where everybody can read it.
+    LeakedToken,
 }
 
 /// A family of evidence: within one, only the strongest counts; across families, evidence adds up.
@@ -123,7 +129,7 @@ impl Family {
 
 impl Detector {
     /// Every detector, in the order of the documentation.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::RateSpike,
         Self::DataVolumeSpike,
         Self::FailureBurst,
@@ -152,6 +158,9 @@ impl Detector {
         Self::RotationOverdue,
         Self::QuotaApproach,
         Self::BlindWindow,
+        Self::JwtWeakness,
+        Self::BindingMismatch,
+        Self::LeakedToken,
     ];
 
     /// The contract name.
@@ -185,6 +194,9 @@ impl Detector {
             Self::RotationOverdue => "rotation_overdue",
             Self::QuotaApproach => "quota_approach",
             Self::BlindWindow => "blind_window",
+            Self::JwtWeakness => "jwt_weakness",
+            Self::BindingMismatch => "binding_mismatch",
+            Self::LeakedToken => "leaked_token",
         }
     }
 
@@ -201,7 +213,7 @@ impl Detector {
             | Self::TokenSharing
             | Self::IpNotAllowed
             | Self::GeofenceViolation => Family::Location,
-            Self::NewClient => Family::Client,
+            Self::NewClient | Self::BindingMismatch => Family::Client,
             Self::OutOfScope
             | Self::NewEndpoint
             | Self::PrivilegeUse
@@ -213,6 +225,8 @@ impl Detector {
             Self::CredentialStuffing | Self::TokenGuessing => Family::Source,
             Self::InsecureTransport
             | Self::TokenInUrl
+            | Self::JwtWeakness
+            | Self::LeakedToken
             | Self::LongLivedToken
             | Self::RotationOverdue => Family::Hygiene,
             Self::FleetFailure | Self::BlindWindow => Family::Fleet,
@@ -259,6 +273,9 @@ impl Detector {
             Self::RotationOverdue => "an overdue rotation",
             Self::QuotaApproach => "a quota that runs out",
             Self::BlindWindow => "a blind window",
+            Self::JwtWeakness => "a weak JWT",
+            Self::BindingMismatch => "use without the key it is bound to",
+            Self::LeakedToken => "a leak",
         }
     }
 
@@ -279,7 +296,8 @@ impl Detector {
             | Self::IpNotAllowed
             | Self::GeofenceViolation
             | Self::ExpiredTokenUse
-            | Self::RevokedTokenUse => &["T1550.001", "T1078.004"],
+            | Self::RevokedTokenUse
+            | Self::BindingMismatch => &["T1550.001", "T1078.004"],
             Self::PrivilegeUse => &["T1078.004", "T1098.001"],
             Self::FailureBurst => &["T1110", "T1595.003"],
             Self::EndpointEnumeration => &["T1087.004", "T1580"],
@@ -287,6 +305,8 @@ impl Detector {
             Self::TokenGuessing => &["T1110.001"],
             Self::InsecureTransport => &["T1040"],
             Self::TokenInUrl => &["T1552"],
+            Self::JwtWeakness => &["T1606"],
+            Self::LeakedToken => &["T1552.001", "T1528"],
             Self::FleetFailure
             | Self::BlindWindow
             | Self::LongLivedToken
@@ -314,7 +334,10 @@ impl Detector {
             | Self::ExpiredTokenUse
             | Self::RevokedTokenUse
             | Self::LongLivedToken
-            | Self::RotationOverdue => &["API2:2023"],
+            | Self::RotationOverdue
+            | Self::JwtWeakness
+            | Self::BindingMismatch
+            | Self::LeakedToken => &["API2:2023"],
             Self::FailureBurst => &["API2:2023", "API1:2023"],
             Self::OutOfScope | Self::PrivilegeUse | Self::NewEndpoint => &["API5:2023"],
             Self::EndpointEnumeration => &["API1:2023", "API9:2023"],

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventFlags, Format, Origin, Outcome, Timestamp, TokenId};
+use crate::{EventFlags, Format, JwtUse, Origin, Outcome, Timestamp, TokenId};
 
 /// A text that borrows from its record where it can.
 pub type Text<'a> = Cow<'a, str>;
@@ -76,6 +76,9 @@ pub struct TokenUse<'a> {
     /// When it ends, where it says so itself (`exp`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// What the decoder noticed about it, where it is a JWT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<JwtUse>,
 }
 
 /// What sort of credential a token is.

@@ -13,6 +13,7 @@ mod flags;
 mod format;
 mod id;
 mod incident;
+mod jwt;
 mod latency;
 mod ledger;
 mod matcher;
@@ -36,6 +37,7 @@ pub use flags::{EventFlag, EventFlags};
 pub use format::Format;
 pub use id::{FindingId, IdError, TokenId};
 pub use incident::{FamilyEvidence, Incident};
+pub use jwt::{JwtAlgorithm, JwtFact, JwtFacts, JwtKeyKind, JwtUse};
 pub use latency::{LatencyRecorder, LatencySummary};
 pub use ledger::{
     Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,

@@ -66,6 +66,7 @@ impl TokenUse<'_> {
             fingerprint: self.fingerprint,
             issued_at: self.issued_at,
             expires_at: self.expires_at,
+            jwt: self.jwt,
         }
     }
 }

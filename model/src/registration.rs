@@ -63,6 +63,12 @@ pub struct Registration {
     pub quota: Option<Quota>,
     /// It must never be revoked by a machine.
     pub protected: bool,
+    /// When it was exposed, by the report of a leak.
+    #[serde(with = "moment", skip_serializing_if = "Option::is_none")]
+    pub leaked: Option<Timestamp>,
+    /// Where: `GitHub (commit)`, as the report says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaked_in: Option<String>,
 }
 
 /// How much harm a token can do.
@@ -115,6 +121,8 @@ pub enum RegistryKey {
 pub enum RegistryOrigin {
     /// A response that revoked the token: it adds that to whatever else is said.
     Response,
+    /// The report of a leak: it adds that to whatever else is said.
+    Leak,
     /// The inventory file.
     File,
     /// The inventory that is polled.
@@ -217,12 +225,24 @@ impl RegistryKey {
 
 impl RegistryOrigin {
     /// Every origin, the one that decides last.
-    pub const ALL: [Self; 4] = [Self::Response, Self::File, Self::Http, Self::Api];
+    pub const ALL: [Self; 5] = [
+        Self::Response,
+        Self::Leak,
+        Self::File,
+        Self::Http,
+        Self::Api,
+    ];
+
+    /// Whether it adds a fact to what others say, instead of saying all that it knows.
+    pub const fn adds(self) -> bool {
+        matches!(self, Self::Response | Self::Leak)
+    }
 
     /// The contract name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Response => "response",
+            Self::Leak => "leak",
             Self::File => "file",
             Self::Http => "http",
             Self::Api => "api",

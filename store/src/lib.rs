@@ -8,6 +8,7 @@ mod checkpoint;
 mod config;
 mod embedded;
 mod error;
+mod fingerprints;
 mod history;
 mod insert;
 mod ledger;

@@ -110,21 +110,22 @@ fn newest(versions: &[RegistrationVersion]) -> Option<KnownRegistration> {
     let said = versions
         .iter()
         .filter_map(|version| Some((version, version.entry.as_ref()?)));
-    let (responses, said): (Vec<_>, Vec<_>) =
-        said.partition(|(version, _)| version.origin == RegistryOrigin::Response);
-    let revocation = responses.first();
+    let (added, said): (Vec<_>, Vec<_>) = said.partition(|(version, _)| version.origin.adds());
     // The narrowest key, and the last origin of that.
     let decisive = said
         .iter()
         .min_by_key(|(version, _)| (&version.key, std::cmp::Reverse(version.origin)));
-    let (version, entry) = decisive.or(revocation)?;
-    let revoked = revocation.and_then(|(_, entry)| entry.revoked);
+    let (version, entry) = decisive.or(added.first())?;
+    let revoked = added.iter().find_map(|(_, entry)| entry.revoked);
+    let leak = added.iter().find(|(_, entry)| entry.leaked.is_some());
     Some(KnownRegistration {
         of: version.key.kind(),
         origin: version.origin,
         since: version.since,
         registration: Registration {
             revoked: Registration::earlier(entry.revoked, revoked),
+            leaked: leak.and_then(|(_, entry)| entry.leaked),
+            leaked_in: leak.and_then(|(_, entry)| entry.leaked_in.clone()),
             ..(*entry).clone()
         },
     })

@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Work with tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look for tokens where they should not be
+    #[command(subcommand)]
+    Leaks(LeaksCommand),
     /// Work with the console's users
     #[command(subcommand)]
     User(UserCommand),
@@ -240,6 +243,32 @@ pub(crate) struct ScopesArgs {
     /// Write one JSON object a line instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `tokenwatch leaks …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeaksCommand {
+    /// Find tokens of this deployment by their fingerprints in files, archives and git histories; none is printed
+    ///
+    /// Ends with 0 if there are none, 3 if there are some, 1 if something could not be read.
+    Scan(LeaksScanArgs),
+}
+
+/// `tokenwatch leaks scan`.
+#[derive(Debug, Args)]
+pub(crate) struct LeaksScanArgs {
+    /// Take the deployment key and the store from this configuration file
+    #[arg(long, value_name = "FILE", env = "TOKENWATCH_CONFIG", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Look for these tokens (a file with a `tok_…` a line) instead of those in the store
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) known: Option<PathBuf>,
+    /// Write one JSON object a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Files and folders; repositories of git are read with their history
+    #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 /// `tokenwatch user …`.

@@ -7,6 +7,7 @@ mod completions;
 mod decode;
 mod explain;
 mod input;
+mod leaks;
 mod migrate;
 mod replay;
 mod routes;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use tokenwatch_store::EmbeddedServerOptions;
 
-use crate::cli::{AlertsCommand, Command, RoutesCommand, TokenCommand, UserCommand};
+use crate::cli::{AlertsCommand, Command, LeaksCommand, RoutesCommand, TokenCommand, UserCommand};
 use crate::{demo, wiring};
 
 /// `EX_USAGE` of sysexits.h: the configuration is wrong.
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::CheckConfig { file } => return Ok(check_config::run(&file)),
         Command::Token(TokenCommand::Id { config }) => token::print_id(config.as_deref())?,
         Command::Token(TokenCommand::Scopes(args)) => quietly(block_on(scopes::run(args)))?,
+        Command::Leaks(LeaksCommand::Scan(args)) => return block_on(leaks::run(args)),
         Command::User(UserCommand::Add { config, name }) => {
             block_on(user::add(config.config, name))?;
         }
@@ -58,7 +60,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs an asynchronous command on a runtime of its own.
-fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

@@ -18,6 +18,8 @@ use tokenwatch_ingest::{IngestConfig, IngestSettings};
 use tokenwatch_model::{Problem, Problems, SecretSource};
 use tokenwatch_store::{StoreConfig, StoreSettings};
 
+use crate::jwks;
+use crate::leaks::{LeaksConfig, LeaksSettings};
 use crate::logging::LogConfig;
 use crate::openapi;
 use crate::registry::{RegistryConfig, RegistrySettings};
@@ -42,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) pipeline: PipelineConfig,
     /// What is known of tokens from elsewhere.
     pub(crate) registry: RegistryConfig,
+    /// Who may report tokens that were found exposed.
+    pub(crate) leaks: LeaksConfig,
 }
 
 /// `[pipeline]`: how the parts are joined.
@@ -67,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) dashboards: DashboardsSettings,
     pub(crate) pipeline: PipelineConfig,
     pub(crate) registry: RegistrySettings,
+    pub(crate) leaks: LeaksSettings,
 }
 
 /// Everything wrong with a configuration file.
@@ -105,25 +110,35 @@ impl Config {
             .registry
             .validate("registry", secrets)
             .map_err(&mut part);
+        let leaks = self.leaks.validate("leaks", secrets).map_err(&mut part);
         if self.pipeline.checkpoint_interval.is_zero() {
             problems.add(
                 "pipeline.checkpoint_interval",
                 "must be longer than nothing",
             );
         }
-        match (ingest, detectors, store, alerting, dashboards, registry) {
-            (Ok(ingest), Ok(detectors), Ok(store), Ok(alerting), Ok(dashboards), Ok(registry)) => {
-                problems.into_result(|| Settings {
-                    log: self.log.clone(),
-                    ingest,
-                    detectors,
-                    store,
-                    alerting,
-                    dashboards,
-                    pipeline: self.pipeline.clone(),
-                    registry,
-                })
-            }
+        match (
+            ingest, detectors, store, alerting, dashboards, registry, leaks,
+        ) {
+            (
+                Ok(ingest),
+                Ok(detectors),
+                Ok(store),
+                Ok(alerting),
+                Ok(dashboards),
+                Ok(registry),
+                Ok(leaks),
+            ) => problems.into_result(|| Settings {
+                log: self.log.clone(),
+                ingest,
+                detectors,
+                store,
+                alerting,
+                dashboards,
+                pipeline: self.pipeline.clone(),
+                registry,
+                leaks,
+            }),
             _ => Err(problems.into_result(|| ()).expect_err("a part has failed")),
         }
     }
@@ -165,7 +180,8 @@ pub(crate) fn parse(
         problems,
     };
     let mut config = read(text).map_err(|problem| error(vec![problem]))?;
-    let documents = openapi::take_in(&mut config.detectors);
+    let documents =
+        openapi::take_in(&mut config.detectors).and(jwks::take_in(&mut config.ingest.decoder.jwt));
     let settings = match (documents, config.validate(secrets)) {
         (Ok(()), settings) => settings,
         (Err(problems), Ok(_)) => Err(problems),

@@ -9,6 +9,8 @@ mod commands;
 mod config;
 mod demo;
 mod explanation;
+mod jwks;
+mod leaks;
 mod log_line;
 mod logging;
 mod openapi;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokenwatch_alerting::Dispatcher;
 use tokenwatch_detectors::{Detections, Engine, Registry, TokenDelta};
 use tokenwatch_ingest::DeadLetters;
-use tokenwatch_model::{AccessEvent, Clock, Position, StreamId, Timestamp};
+use tokenwatch_model::{AccessEvent, Clock, FindingToken, Position, StreamId, Timestamp};
 use tokenwatch_store::{Checkpoint, Store, StoreError, StoredSet, TokenRow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -67,6 +67,7 @@ impl Pipeline {
         mut changes: mpsc::Receiver<registry::Request>,
         cancel: CancellationToken,
     ) -> Result<(), StoreError> {
+        self.tell_leaks().await?;
         let mut due = tokio::time::interval_at(
             Instant::now() + self.checkpoint_interval,
             self.checkpoint_interval,
@@ -188,6 +189,9 @@ impl Pipeline {
             tokio::task::block_in_place(|| self.keeper.apply(versions));
             self.engine.set_registry(self.keeper.registry());
             self.known.send_replace(self.keeper.registry());
+            if origin.adds() {
+                self.tell_leaks().await?;
+            }
         }
         let entries = self.keeper.count(origin);
         self.registry_metrics.holds(origin, entries);
@@ -197,6 +201,31 @@ impl Pipeline {
             entries,
         };
         reply.send(Ok(applied)).ok();
+        Ok(())
+    }
+
+    /// Tells of tokens that were reported to be exposed, or revoked after that: at the report, and at a start what a crash
+    /// left untold.
+    async fn tell_leaks(&mut self) -> Result<(), StoreError> {
+        let mut detections = Detections::default();
+        tokio::task::block_in_place(|| self.engine.tell_leaks(&mut detections));
+        let told = detections.findings.iter_mut();
+        for token in told.filter_map(|finding| finding.token.as_mut()) {
+            self.name(token).await?;
+        }
+        self.write_detections(&detections).await
+    }
+
+    /// What the gateway calls a token, by its stored calls: a report says only which token it is about.
+    async fn name(&self, token: &mut FindingToken) -> Result<(), StoreError> {
+        if token.credential_id.is_some() || token.consumer.is_some() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        if let Some(seen) = self.store.queries().token(token.id, now).await? {
+            token.credential_id = seen.credential_id;
+            token.consumer = seen.consumer;
+        }
         Ok(())
     }
 

@@ -41,6 +41,13 @@ pub(crate) enum Change {
         entry: Option<Box<Registration>>,
         actor: String,
     },
+    /// A token was found exposed at `at`, in `place`.
+    Leaked {
+        id: TokenId,
+        at: Timestamp,
+        place: String,
+        actor: String,
+    },
     /// A response revoked a token.
     Revoked { id: TokenId, at: Timestamp },
 }
@@ -51,6 +58,7 @@ impl Change {
         match self {
             Self::All { origin, .. } | Self::Withdrawn { origin } => *origin,
             Self::One { .. } => RegistryOrigin::Api,
+            Self::Leaked { .. } => RegistryOrigin::Leak,
             Self::Revoked { .. } => RegistryOrigin::Response,
         }
     }

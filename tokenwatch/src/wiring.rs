@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::RunArgs;
 use crate::config::{self, Settings};
 use crate::explanation;
+use crate::leaks::{self, LeakDesk, PartnerKeys, Reporters};
 use crate::pipeline::{
     LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle, decode_all,
 };
@@ -131,6 +132,7 @@ impl Service {
         let decoder = wiring.decoder()?;
         let geo = geo_component(decoder.geo());
         let app = wiring.console(dispatcher, &sources, geo, registry.registrar())?;
+        let app = app.merge(wiring.leaks(registry.leak_desk(&wiring)?)?);
         let changes = registry.start(&wiring);
         let stops = wiring.stops;
 
@@ -218,11 +220,27 @@ impl Wiring {
         )?)
     }
 
+    fn token_key(&self) -> anyhow::Result<TokenKey> {
+        let path = &self.settings.ingest.key_file;
+        TokenKey::load_or_create(path)
+            .with_context(|| format!("the deployment key {}", path.display()))
+    }
+
+    /// Where leaks are reported.
+    fn leaks(&self, desk: LeakDesk) -> anyhow::Result<Router> {
+        let settings = &self.settings.leaks;
+        let keys = settings.github_keys_url.clone().map(PartnerKeys::new);
+        Ok(leaks::router(Reporters {
+            desk,
+            bearer: settings.bearer.clone(),
+            github: keys.transpose()?,
+        }))
+    }
+
     fn decoder(&self) -> anyhow::Result<Decoder> {
         let ingest = &self.settings.ingest;
         let metrics = &self.metrics.ingest;
-        let key = TokenKey::load_or_create(&ingest.key_file)
-            .with_context(|| format!("the deployment key {}", ingest.key_file.display()))?;
+        let key = self.token_key()?;
         let geo = Geo::open(&ingest.geo, metrics);
         let decoder = ingest.decoder.clone();
         Ok(Decoder::new(decoder, key, geo, metrics.clone()))

@@ -41,6 +41,7 @@ pub(crate) fn call(token: TokenId, offset: i64, ts: Timestamp) -> AccessEvent<'s
             fingerprint: None,
             issued_at: None,
             expires_at: None,
+            jwt: None,
         }),
         client: Client {
             ip: Some("203.0.113.7".parse().unwrap()),

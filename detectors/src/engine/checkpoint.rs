@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokenwatch_model::{TokenId, TokenProfile};
 
 use super::{Counts, Engine};
+use crate::asides::Aside;
 use crate::case::Case;
 use crate::commons::Commons;
 use crate::coverage::Coverage;
@@ -20,7 +21,7 @@ use crate::subject::SubjectKey;
 use crate::token::{Fact, Token};
 
 /// Changes whenever the layout of any state does.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +76,8 @@ struct EngineState {
     cases_evicted: u64,
 }
 
-/// What a token's bytes hold: its habits, the case against it, the use of its quota.
-type TokenState = (Token, Option<Case>, Option<QuotaUse>);
+/// What a token's bytes hold: its habits, the case against it, the use of its quota, what else is remembered.
+type TokenState = (Token, Option<Case>, Option<QuotaUse>, Option<Aside>);
 
 impl Engine {
     /// What changed since the last call; a first call gives everything.
@@ -112,6 +113,7 @@ impl Engine {
                     token,
                     self.cases.get(&SubjectKey::Token(token.id())),
                     self.quotas.get(token.id()),
+                    self.asides.get(token.id()),
                 )),
                 profile: token.profile(&self.settings),
             });
@@ -149,7 +151,7 @@ impl Engine {
         }
         for (id, bytes) in tokens {
             let state: TokenState = decode(bytes.as_ref(), || id.to_string())?;
-            let (mut token, case, quota) = state;
+            let (mut token, case, quota, aside) = state;
             token.set_id(id);
             if engine.tokens.is_full() {
                 engine.tokens.evict();
@@ -157,6 +159,9 @@ impl Engine {
             engine.tokens.insert(token);
             if let Some(quota) = quota {
                 engine.quotas.restore(id, quota);
+            }
+            if let Some(aside) = aside {
+                engine.asides.restore(id, aside);
             }
             if let Some(case) = case {
                 engine.cases.insert(SubjectKey::Token(id), case);

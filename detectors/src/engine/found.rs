@@ -3,12 +3,14 @@
 use tokenwatch_model::AccessEvent;
 
 use crate::arrival::Arrival;
+use crate::asides::Asides;
 use crate::commons::{Commons, Popularity};
 use crate::config::DetectorMode;
 use crate::detect::new_endpoint::Called;
 use crate::detect::{
-    concurrent_use, data_volume_spike, endpoint_enumeration, failure_burst, impossible_travel,
-    new_client, new_endpoint, new_geography, privilege_use, rate_spike, token_sharing,
+    binding_mismatch, concurrent_use, data_volume_spike, endpoint_enumeration, failure_burst,
+    impossible_travel, new_client, new_endpoint, new_geography, privilege_use, rate_spike,
+    token_sharing,
 };
 use crate::episode::Episode;
 use crate::hit::{Belonging, Hit, Stream, Tier};
@@ -42,6 +44,7 @@ impl Found {
         token: &mut Token,
         event: &AccessEvent<'_>,
         popularity: &mut Popularity,
+        asides: &mut Asides,
         settings: &DetectorSettings,
     ) -> Option<Visit> {
         let arrival = Arrival::of(token, event, popularity, settings)?;
@@ -49,6 +52,11 @@ impl Found {
         self.push(new_geography::observe(token, &arrival, settings));
         self.push(impossible_travel::observe(token, &arrival, settings));
         self.push(concurrent_use::observe(token, &arrival, settings));
+        self.push(binding_mismatch::observe_client(
+            asides,
+            token.id(),
+            &arrival,
+        ));
         self.push(token_sharing::observe(token, &arrival, settings));
         Some(arrival.visit)
     }

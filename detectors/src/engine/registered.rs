@@ -5,10 +5,14 @@ use std::sync::Arc;
 use tokenwatch_model::{AccessEvent, FindingToken, Timestamp, TokenUse};
 
 use super::{Detections, Engine, found::Found};
+use crate::asides::Asides;
+use crate::calendar::day_of;
+use crate::commons::Popularity;
 use crate::detect::advice::Passed;
+use crate::detect::jwt_weakness::Judged;
 use crate::detect::{
-    expired_token_use, geofence_violation, ip_not_allowed, long_lived_token, quota_approach,
-    revoked_token_use, rotation_overdue,
+    binding_mismatch, expired_token_use, geofence_violation, ip_not_allowed, jwt_weakness,
+    long_lived_token, quota_approach, revoked_token_use, rotation_overdue,
 };
 use crate::quotas::Quotas;
 use crate::registry::{Registered, Registry};
@@ -66,6 +70,32 @@ fn name_owner(registry: &Registry, token: &mut FindingToken, at: Timestamp) {
 }
 
 impl Found {
+    /// What the decoder noticed about the JWT of a call.
+    pub(super) fn observe_jwt(
+        &mut self,
+        asides: &mut Asides,
+        event: &AccessEvent<'_>,
+        used: &TokenUse<'_>,
+        passed: Passed,
+        popularity: &mut Popularity,
+    ) {
+        let Some(jwt) = used.jwt else {
+            return;
+        };
+        let is_new_day = passed
+            .before
+            .is_none_or(|before| day_of(before) < day_of(passed.now));
+        self.push(binding_mismatch::observe_key(event, jwt));
+        let judged = Judged {
+            event,
+            id: used.id,
+            jwt,
+        };
+        self.push(jwt_weakness::observe(
+            asides, popularity, &judged, is_new_day,
+        ));
+    }
+
     /// What is known of the token from elsewhere than its habits.
     pub(super) fn observe_registered(
         &mut self,

@@ -47,6 +47,7 @@ fn event(call: Call) -> AccessEvent<'static> {
             fingerprint: None,
             issued_at: None,
             expires_at: None,
+            jwt: None,
         }),
         client: Client {
             ip: Some(IpAddr::V4(Ipv4Addr::from_bits(call.ip))),

@@ -193,5 +193,6 @@ fn token(bits: u128, consumer: &'static str) -> TokenUse<'static> {
         fingerprint: None,
         issued_at: None,
         expires_at: None,
+        jwt: None,
     }
 }

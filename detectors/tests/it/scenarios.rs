@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use tokenwatch_detectors::{Detections, Engine, Registry};
-use tokenwatch_model::{AccessEvent, Detector, Registration, Timestamp, TokenId};
+use tokenwatch_model::{AccessEvent, Detector, Registration, RegistryKey, Timestamp, TokenId};
 
 use crate::support::{last_versions, settings};
 
@@ -37,7 +37,7 @@ struct History {
 }
 
 /// A line of the registry: an entry that counts from a time on, or from the beginning.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Known {
     #[serde(default)]
@@ -120,24 +120,48 @@ fn detections_of(case: &Path) -> Detections {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
         .collect();
     let mut engine = Engine::new(settings(&config));
-    engine.set_registry(Arc::new(registry(case)));
+    let known = known(case);
+    let leak = known.iter().position(|line| line.entry.leaked.is_some());
+    engine.set_registry(Arc::new(registry(&known[..leak.unwrap_or(known.len())])));
     let mut out = Detections::default();
     if let Ok(history) = fs::read_to_string(case.join("history.toml")) {
         let history: History = toml::from_str(&history).expect("history.toml");
         engine.process(&past(&history, &events[0]), &mut out);
     }
-    engine.process(&events, &mut out);
+    // A leak, and what is said after it, is told between the events.
+    let mut rest = &events[..];
+    for (index, line) in known.iter().enumerate() {
+        if line.entry.leaked.is_some() || known[..index].iter().any(|k| k.entry.leaked.is_some()) {
+            let (before, after) = rest.split_at(rest.partition_point(|e| e.ts < line.since));
+            engine.process(before, &mut out);
+            engine.set_registry(Arc::new(registry(&known[..=index])));
+            engine.tell_leaks(&mut out);
+            rest = after;
+        }
+    }
+    engine.process(rest, &mut out);
     engine.finish(&mut out);
     out
 }
 
-fn registry(case: &Path) -> Registry {
+fn known(case: &Path) -> Vec<Known> {
     let text = fs::read_to_string(case.join("registry.ndjson")).unwrap_or_default();
+    let read = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+    text.lines().map(read).collect()
+}
+
+fn registry(known: &[Known]) -> Registry {
     let mut registry = Registry::default();
-    for line in text.lines() {
-        let known: Known = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
-        let key = known.entry.check().expect("a valid entry");
-        registry.put(&key, known.since, Some(known.entry));
+    for Known { since, entry } in known.iter().cloned() {
+        match entry.check().expect("a valid entry") {
+            RegistryKey::Token(id) if entry.leaked.is_some() => {
+                registry.leak(id, since, Some(entry));
+            }
+            RegistryKey::Token(id) if entry.owner.is_none() && entry.revoked.is_some() => {
+                registry.revoke(id, since, entry.revoked);
+            }
+            key => registry.put(&key, since, Some(entry)),
+        }
     }
     registry
 }

@@ -66,6 +66,7 @@ impl Call {
                 fingerprint: None,
                 issued_at: None,
                 expires_at: None,
+                jwt: None,
             }),
             client: Client {
                 ip: Some(self.ip.into()),

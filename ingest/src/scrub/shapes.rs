@@ -113,6 +113,11 @@ pub(crate) fn is_suspicious(word: &str) -> bool {
     is_random(word) || (counts.total() >= 10 && counts.digits >= 2 && letters >= 3)
 }
 
+/// Whether a word in a text that anybody wrote may be a secret: a key by its prefix, a JWT, or drawn at random.
+pub fn may_be_secret(word: &str) -> bool {
+    is_key(word) || is_suspicious(word)
+}
+
 fn is_prefix_start(byte: u8) -> bool {
     matches!(
         byte,

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{
-    AccessEvent, Client, ConnectionTls, CountryCode, EventFlag, EventFlags, Format, Http, Origin,
-    Outcome, Text, Timestamp, TokenId, TokenKind, TokenUse,
+    AccessEvent, Client, ConnectionTls, CountryCode, EventFlag, EventFlags, Format, Http,
+    JwtAlgorithm, JwtFact, JwtUse, Origin, Outcome, Text, Timestamp, TokenId, TokenKind, TokenUse,
 };
 
 use crate::error::StoreError;
@@ -59,12 +59,17 @@ pub struct EventRow<'a> {
     pub record_index: u32,
     pub token_issued_at: i64,
     pub token_expires_at: i64,
+    pub jwt_algorithm: &'a str,
+    pub jwt_issuer: u32,
+    #[serde(borrow)]
+    pub jwt_facts: Vec<&'a str>,
 }
 
 impl<'a> EventRow<'a> {
     /// The row that stores `event`.
     pub fn of(event: &'a AccessEvent<'_>) -> Self {
         let token = event.token.as_ref();
+        let jwt = token.and_then(|token| token.jwt).unwrap_or_default();
         let client = &event.client;
         let http = &event.http;
         Self {
@@ -108,6 +113,9 @@ impl<'a> EventRow<'a> {
             record_index: event.origin.index,
             token_issued_at: micros(token.and_then(|token| token.issued_at)),
             token_expires_at: micros(token.and_then(|token| token.expires_at)),
+            jwt_algorithm: jwt.algorithm.name(),
+            jwt_issuer: jwt.issuer,
+            jwt_facts: jwt.facts.iter().map(JwtFact::name).collect(),
         }
     }
 
@@ -131,6 +139,7 @@ impl<'a> EventRow<'a> {
                 fingerprint: self.fingerprint,
                 issued_at: moment(self.token_issued_at),
                 expires_at: moment(self.token_expires_at),
+                jwt: self.read_jwt(),
             }),
             client: Client {
                 ip: (!self.ip.is_unspecified()).then(|| self.ip.to_canonical()),
@@ -180,6 +189,17 @@ impl<'a> EventRow<'a> {
             .ok()
             .and_then(|number| Outcome::ALL.get(number).copied())
             .ok_or_else(|| corrupt(format!("no outcome has the number {}", self.outcome)))
+    }
+
+    fn read_jwt(&self) -> Option<JwtUse> {
+        let mut facts = JwtFact::ALL.to_vec();
+        facts.retain(|fact| self.jwt_facts.contains(&fact.name()));
+        let jwt = JwtUse {
+            algorithm: JwtAlgorithm::of_name(self.jwt_algorithm),
+            issuer: self.jwt_issuer,
+            facts: facts.into_iter().collect(),
+        };
+        (jwt != JwtUse::default()).then_some(jwt)
     }
 
     fn read_flags(&self) -> EventFlags {

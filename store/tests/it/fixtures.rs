@@ -29,6 +29,13 @@ pub(crate) fn event(offset: i64) -> AccessEvent<'static> {
             fingerprint: Some(TokenId::from_bits(99)),
             issued_at: None,
             expires_at: None,
+            jwt: Some(tokenwatch_model::JwtUse {
+                algorithm: tokenwatch_model::JwtAlgorithm::RS256,
+                issuer: 7,
+                facts: [tokenwatch_model::JwtFact::MissingEnd]
+                    .into_iter()
+                    .collect(),
+            }),
         }),
         client: Client {
             ip: Some("203.0.113.7".parse().unwrap()),

@@ -163,6 +163,7 @@ fn call(second: i64, method: &str, path: &str, scopes: &[&str]) -> AccessEvent<'
             fingerprint: None,
             issued_at: None,
             expires_at: None,
+            jwt: None,
         }),
         client: Client::default(),
         http: Http {

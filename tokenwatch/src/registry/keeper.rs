@@ -77,6 +77,30 @@ impl Keeper {
             }
             Change::Withdrawn { origin } => Ok(self.decide_all(origin, Vec::new(), since)),
             Change::One { key, entry, actor } => self.decide_one(&key, entry, &actor, since),
+            Change::Leaked {
+                id,
+                at,
+                place,
+                actor,
+            } => {
+                let key = RegistryKey::Token(id);
+                // The first report counts: what is told of it goes on.
+                if self.latest(&key, RegistryOrigin::Leak).is_some() {
+                    return Ok(Vec::new());
+                }
+                Ok(vec![RegistrationVersion {
+                    entry: Some(Registration {
+                        token: Some(id.to_string()),
+                        leaked: Some(at),
+                        leaked_in: Some(place),
+                        ..Registration::default()
+                    }),
+                    key,
+                    origin: RegistryOrigin::Leak,
+                    since,
+                    actor,
+                }])
+            }
             Change::Revoked { id, at } => {
                 let key = RegistryKey::Token(id);
                 let known = self.latest(&key, RegistryOrigin::Response);
@@ -109,6 +133,7 @@ impl Keeper {
             self.newest = self.newest.max(version.since);
             let said = self.said.entry(version.key.clone()).or_default();
             let revoked = version.entry.as_ref().and_then(|entry| entry.revoked);
+            let leak = (version.origin == RegistryOrigin::Leak).then(|| version.entry.clone());
             said.insert(
                 version.origin,
                 Said {
@@ -116,6 +141,10 @@ impl Keeper {
                     entry: version.entry,
                 },
             );
+            if let (Some(leak), RegistryKey::Token(id)) = (leak, &version.key) {
+                registry.leak(*id, version.since, leak);
+                continue;
+            }
             if version.origin == RegistryOrigin::Response {
                 if let RegistryKey::Token(id) = version.key {
                     registry.revoke(id, version.since, revoked);
@@ -125,7 +154,7 @@ impl Keeper {
             let decisive = said
                 .iter()
                 .rev()
-                .filter(|(origin, _)| **origin != RegistryOrigin::Response)
+                .filter(|(origin, _)| !origin.adds())
                 .find_map(|(_, said)| said.entry.clone());
             registry.put(&version.key, version.since, decisive);
         }

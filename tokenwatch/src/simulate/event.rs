@@ -193,5 +193,6 @@ fn token_use<'r>(world: &World, id: TokenId, logged: &LoggedCall<'r>) -> TokenUs
         fingerprint: credential_id.map(|_| world.key.token_id(logged.key.as_bytes())),
         issued_at: None,
         expires_at: None,
+        jwt: None,
     }
 }

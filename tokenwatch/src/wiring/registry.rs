@@ -7,6 +7,7 @@ use tokenwatch_model::{RegistryOrigin, Timestamp};
 use tokio::sync::mpsc;
 
 use super::{Restored, Wiring};
+use crate::leaks::LeakDesk;
 use crate::registry::{
     CHANGES_WAITING_LIMIT, Keeper, RegistrySources, Request, Requests, follow_responses, registrar,
 };
@@ -69,6 +70,16 @@ impl Wiring {
 }
 
 impl RegistryParts {
+    /// What leaks are reported to.
+    pub(super) fn leak_desk(&self, wiring: &Wiring) -> anyhow::Result<LeakDesk> {
+        Ok(LeakDesk {
+            key: wiring.token_key()?,
+            store: wiring.store.clone(),
+            clock: wiring.clock.clone(),
+            requests: self.requests.clone(),
+        })
+    }
+
     /// What the API registers with.
     pub(super) fn registrar(&self) -> Registrar {
         registrar(self.requests.clone())

@@ -37,6 +37,7 @@ pub(crate) fn call(token: u128, at: i64, path: &str, status: u16) -> AccessEvent
             fingerprint: None,
             issued_at: None,
             expires_at: None,
+            jwt: None,
         }),
         client: Client {
             ip: Some([192, 0, 2, 7].into()),
