@@ -18,7 +18,7 @@ const MIGRATIONS: [(u32, &str); 6] = [
     (3, include_str!("../migrations/0003_incidents.sql")),
     (4, include_str!("../migrations/0004_registrations.sql")),
     (5, include_str!("../migrations/0005_alerting.sql")),
-    (6, include_str!("../migrations/0006_jwt.sql")),
+    (7, include_str!("../migrations/0007_jwt.sql")),
 ];
 /// `TABLE_ALREADY_EXISTS`.
 const TABLE_ALREADY_EXISTS: &str = "Code: 57.";
