@@ -15,6 +15,7 @@ use crate::explainer::Explainer;
 use crate::live::LiveEvent;
 use crate::metrics::DashboardsMetrics;
 use crate::registrar::Registrar;
+use crate::routing::RouteTeller;
 use crate::status::{PipelineStatus, Readiness};
 
 /// What the API and the console need of the rest of the process.
@@ -38,6 +39,8 @@ pub struct DashboardParts {
     pub live: broadcast::Sender<LiveEvent>,
     /// Answers why a token has, or has not, a finding.
     pub explainer: Explainer,
+    /// Tells which way findings go to people.
+    pub routing: RouteTeller,
     /// Writes what is known of tokens.
     pub registrar: Registrar,
     /// Ends live streams at shutdown.
@@ -60,6 +63,7 @@ pub struct Shared {
     pub(crate) pipeline: watch::Receiver<PipelineStatus>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) explainer: Explainer,
+    pub(crate) routing: RouteTeller,
     pub(crate) registrar: Registrar,
     pub(crate) shutdown: CancellationToken,
     pub(crate) auth: Auth,
@@ -91,6 +95,7 @@ impl DashboardState {
             pipeline: parts.pipeline,
             live: parts.live,
             explainer: parts.explainer,
+            routing: parts.routing,
             registrar: parts.registrar,
             shutdown: parts.shutdown,
         })))

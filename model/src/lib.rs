@@ -11,6 +11,7 @@ mod explanation;
 mod finding;
 mod flags;
 mod format;
+mod handling;
 mod id;
 mod incident;
 mod latency;
@@ -34,6 +35,7 @@ pub use explanation::{DetectorVerdict, DetectorView, ExplainedFigure, Explanatio
 pub use finding::{Evidence, Finding, FindingStatus, FindingToken, Signal, Subject, SubjectKind};
 pub use flags::{EventFlag, EventFlags};
 pub use format::Format;
+pub use handling::{Handling, HandlingState, Saying, Word};
 pub use id::{FindingId, IdError, TokenId};
 pub use incident::{FamilyEvidence, Incident};
 pub use latency::{LatencyRecorder, LatencySummary};

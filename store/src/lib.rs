@@ -34,7 +34,7 @@ pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use history::History;
 pub use metrics::StoreMetrics;
-pub use operators::{ACKNOWLEDGED, Lease, SILENCES_LIMIT, WITHDRAWN};
+pub use operators::{Lease, SILENCES_LIMIT};
 pub use registrations::{KnownRegistration, RegistrationVersion};
 pub use replay::StoredSet;
 pub use rows::{

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokenwatch_dashboards::{
     DashboardParts, DashboardState, DashboardsConfig, DashboardsMetrics, Explainer, LiveEvent,
-    PipelineStatus, Readiness, Registrar, RegistrarError, ensure_first_admin, router,
+    PipelineStatus, Readiness, Registrar, RegistrarError, RouteTeller, ensure_first_admin, router,
 };
 use tokenwatch_model::{Clock, RegistryOrigin, SecretSource, Timestamp};
 use tokenwatch_store::testing::TestStore;
@@ -125,6 +125,9 @@ impl Console {
             live: live.clone(),
             explainer: Explainer::new(async |token, at: Timestamp| {
                 Ok(json!({"token": {"id": token}, "at": at}))
+            }),
+            routing: RouteTeller::new(|finding, at| {
+                json!({"at": at, "steps": [], "ways": [{"receiver": finding.severity.name()}]})
             }),
             registrar: registrar(store.clone(), Arc::clone(&now)),
             shutdown: shutdown.clone(),

@@ -11,3 +11,4 @@ mod people;
 mod registration;
 mod seed;
 mod sessions;
+mod verdicts;
