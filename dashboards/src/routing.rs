@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokenwatch_model::{Finding, Timestamp};
 
+type Tell = dyn Fn(&Finding, Timestamp) -> Value + Send + Sync;
+
 /// Tells, as JSON, which routes take a finding at a time, and why.
 #[derive(Clone)]
-pub struct RouteTeller(Arc<dyn Fn(&Finding, Timestamp) -> Value + Send + Sync>);
+pub struct RouteTeller(Arc<Tell>);
 
 impl RouteTeller {
     /// One that answers with what `tell` gives.

@@ -50,7 +50,7 @@ pub(super) async fn put(
     Body(body): Body<Value>,
 ) -> Result<impl IntoResponse, ApiError> {
     let name = only_admins(user)?;
-    let mut entry = read(body)?;
+    let mut entry = read(&body)?;
     if entry.token.is_some() || entry.consumer.is_some() {
         return Err(ApiError::BadRequest(
             "token: the address says already whose registration this is".to_owned(),
@@ -80,7 +80,7 @@ pub(super) async fn remove(
 }
 
 /// An entry; a complaint begins with the name of the field that it is about.
-fn read(body: Value) -> Result<Registration, ApiError> {
+fn read(body: &Value) -> Result<Registration, ApiError> {
     let whole = serde_json::from_value(body.clone());
     whole.map_err(|error| {
         let fields = body.as_object().into_iter().flatten();
