@@ -1,7 +1,7 @@
 // The ledger in words: why somebody was alerted, or was not. Pure.
 import type { RouteStep, RoutingAccount } from './api/operators';
 import type { Finding, Notification, NotificationResult } from './api/types';
-import { dayTimeSeconds, duration, words } from './format';
+import { dayTimeSeconds, duration, shortIds, words } from './format';
 import type { Tone } from './timeline';
 
 export const RESULT_NAMES: Record<NotificationResult, string> = {
@@ -155,7 +155,7 @@ function answerOf(receiver: string, finding: Finding, messages: Message[]): Answ
   if (newest === undefined) return { receiver, tone: 'info', sentence: 'not told' };
   const verbs: Record<NotificationResult, string> = { sent: 'told', sending: 'being told', waiting: 'not told yet', muted: 'not told', failed: 'not reached' };
   const why = reasonText(newest.last.reason);
-  return { receiver, tone: RESULT_TONES[newest.last.result], sentence: why === '' ? verbs[newest.last.result] : `${verbs[newest.last.result]}: ${why}` };
+  return { receiver, tone: RESULT_TONES[newest.last.result], sentence: why === '' ? verbs[newest.last.result] : `${verbs[newest.last.result]}: ${shortIds(why)}` };
 }
 
 /** What a route said. */

@@ -1,7 +1,7 @@
 // Silences: what they match, in words; how one is made from a finding. Pure.
 import type { Matcher, Silence } from './api/operators';
 import type { Finding } from './api/types';
-import { shortId, words } from './format';
+import { shortIds, words } from './format';
 
 /** Before a silence ends, this long, it is said. */
 export const WARNING_MS = 3_600_000;
@@ -18,13 +18,13 @@ export const DURATIONS: readonly { label: string; ms: number }[] = [
 
 /** The lists of a matcher that people fill in, with the name of a value. */
 export const LISTS = [
-  { key: 'consumers', label: 'Consumers' },
-  { key: 'tokens', label: 'Tokens or credentials' },
-  { key: 'owners', label: 'Owners' },
-  { key: 'teams', label: 'Teams' },
-  { key: 'environments', label: 'Environments' },
-  { key: 'findings', label: 'Findings' },
-  { key: 'incidents', label: 'Incidents' },
+  { key: 'consumers', label: 'Consumers', one: 'consumer' },
+  { key: 'tokens', label: 'Tokens or credentials', one: 'token' },
+  { key: 'owners', label: 'Owners', one: 'owner' },
+  { key: 'teams', label: 'Teams', one: 'team' },
+  { key: 'environments', label: 'Environments', one: 'environment' },
+  { key: 'findings', label: 'Findings', one: 'finding' },
+  { key: 'incidents', label: 'Incidents', one: 'incident' },
 ] as const;
 
 /** Which findings a silence that is made from one mutes. */
@@ -60,9 +60,9 @@ export function matcherText(matcher: Matcher): string[] {
   if (matcher.severity !== undefined) parts.push(`${words(matcher.severity)} or graver`);
   if (matcher.detectors?.length) parts.push(matcher.detectors.map(words).join(' or '));
   if (matcher.subjects?.length) parts.push(`about a ${matcher.subjects.join(' or ')}`);
-  for (const { key, label } of LISTS) {
+  for (const { key, one } of LISTS) {
     const values = matcher[key];
-    if (values?.length) parts.push(`${label.toLowerCase().replace(/s( |$)/, '$1')} ${values.map(shortId).join(' or ')}`);
+    if (values?.length) parts.push(`${one} ${values.map(shortIds).join(' or ')}`);
   }
   if (matcher.tags?.length) parts.push(`tag ${matcher.tags.join(' or ')}`);
   return parts;

@@ -2,7 +2,7 @@
 import type { IncidentDetail } from './api/incident';
 import type { Saying } from './api/operators';
 import type { FindingDetail, Notification, Response, Severity } from './api/types';
-import { duration, words } from './format';
+import { duration, shortIds, words } from './format';
 import { sayingText } from './handling';
 import { messagesOf, reasonText } from './ledger';
 
@@ -59,7 +59,7 @@ function notified(line: Notification): Step {
   const { what, tone } = NOTIFIED[line.result];
   const tries = line.attempts > 1 ? `${line.attempts} attempts` : '';
   const where = line.receiver === line.channel ? line.channel : `${line.receiver} (${line.channel})`;
-  return { at: line.at, what, tone, detail: [where, tries, reasonText(line.reason)].filter((part) => part !== '').join(', ') };
+  return { at: line.at, what, tone, detail: [where, tries, shortIds(reasonText(line.reason))].filter((part) => part !== '').join(', ') };
 }
 
 function responded(line: Response): Step {
