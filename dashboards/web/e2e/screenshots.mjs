@@ -15,6 +15,10 @@ export async function takeScreenshots({ browser, url, shots, found, state, watch
     finding: `/findings/${found.finding}`,
     tokens: '/tokens',
     token: `/tokens/${found.token}`,
+    ledger: '/ledger',
+    silences: '/silences',
+    detectors: '/detectors',
+    audit: '/audit',
   };
   const wide = [];
   for (const viewport of SIZES) {

@@ -14,8 +14,8 @@ SELECT toString(detector) AS detector,
        countIf(word = 'benign') AS benign,
        countIf(word = 'expected_change') AS expected_changes,
        countIf(word = 'duplicate') AS duplicates,
-       sum(messages) AS messages,
-       sumIf(messages, word IN ('benign', 'expected_change')) AS false_messages
+       sum(sent) AS messages,
+       sumIf(sent, word IN ('benign', 'expected_change')) AS false_messages
 FROM (SELECT id, detector FROM findings FINAL
       WHERE detected_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
         AND detected_at < fromUnixTimestamp64Micro({to:Int64}, 'UTC')) AS found
@@ -25,7 +25,7 @@ LEFT JOIN (
     HAVING maxIf(at, verdict IN ('true', 'benign', 'expected_change', 'duplicate')) > maxIf(at, verdict = 'reopened')
 ) AS judged ON judged.finding_id = found.id
 LEFT JOIN (
-    SELECT finding_id, uniqExact(id) AS messages FROM notifications WHERE result = 'sent'
+    SELECT finding_id, uniqExact(id) AS sent FROM notifications WHERE result = 'sent'
       AND at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') GROUP BY finding_id
 ) AS told ON told.finding_id = found.id
 GROUP BY detector ORDER BY detector";
