@@ -17,6 +17,7 @@ mod operators;
 pub mod queries;
 mod registrations;
 mod replay;
+mod responses;
 mod retention;
 mod rollup;
 mod rows;
@@ -38,7 +39,7 @@ pub use operators::{ACKNOWLEDGED, Lease, SILENCES_LIMIT, WITHDRAWN};
 pub use registrations::{KnownRegistration, RegistrationVersion};
 pub use replay::StoredSet;
 pub use rows::{
-    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow,
+    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseOrderRow, ResponseRow, SignalRow,
     SilenceRow, UserRow, VerdictRow,
 };
 pub use state::StoreState;

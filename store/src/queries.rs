@@ -6,6 +6,7 @@
 
 mod activity;
 mod band;
+mod blast_radius;
 mod breakdown;
 mod circumstances;
 mod deployment;
@@ -16,6 +17,7 @@ mod incidents;
 mod notifications;
 mod overview;
 mod page;
+mod responses;
 mod series;
 mod tokens;
 
@@ -27,6 +29,7 @@ use ipnet::IpNet;
 use tokenwatch_model::{Subject, SubjectKind, Timestamp, TokenId};
 
 pub use band::{BandPoint, baseline_band};
+pub use blast_radius::NodeCalls;
 pub use breakdown::{ClientCount, PlaceCount, RouteCount};
 pub use circumstances::Arrivals;
 pub use deployment::DeploymentTotals;
@@ -37,6 +40,7 @@ pub use incidents::{IncidentFilter, IncidentOrder};
 pub use notifications::NotificationFilter;
 pub use overview::{DetectorCount, FindingPoint, FleetTotals, SeverityCounts};
 pub use page::{CursorError, Page};
+pub use responses::ResponseFilter;
 pub use series::CallPoint;
 pub use tokens::{TokenOrder, TokenRow};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokenwatch_model::{
-    Evidence, FindingMatcher, Notification, NotificationResult, Response, ResponseAction,
+    Evidence, FindingMatcher, Notification, NotificationResult, Response, ResponseAction, ResponseDetails,
     ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp,
 };
 use tokenwatch_store::testing::TestStore;
@@ -103,6 +103,7 @@ async fn the_ledger_and_the_journal_read_back() {
         at,
         result: ResponseResult::Delivered,
         reason: String::new(),
+        details: ResponseDetails::default(),
     };
     for _ in 0..2 {
         test.store
