@@ -8,6 +8,7 @@ mod notifications;
 mod operators;
 mod overview;
 mod registration;
+pub(crate) mod responses;
 mod series;
 mod session;
 mod silences;
@@ -48,6 +49,11 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
             post(operators::acknowledge_incident).delete(operators::withdraw_incident),
         )
         .route("/notifications", get(notifications::list))
+        .route("/responses", get(responses::list))
+        .route("/responses/{id}", get(responses::show))
+        .route("/responses/{id}/approve", post(responses::approve))
+        .route("/responses/{id}/veto", post(responses::veto))
+        .route("/responses/{id}/undo", post(responses::undo))
         .route("/audit", get(operators::trail))
         .route("/silences", get(silences::list).post(silences::create))
         .route("/silences/preview", post(silences::preview))

@@ -48,8 +48,8 @@ pub use registration::{
 };
 pub use response::{
     Approval, BlastRadius, Effect, EffectState, HoldEnd, NodeEffect, OrderRefusal, OrderVerb,
-    Response, ResponseAction, ResponseDetails, ResponseMode, ResponseOrder, ResponseResult,
-    UsedClient, UsedEndpoint, UsedNetwork,
+    Response, ResponseAction, ResponseDetails, ResponseLinkKey, ResponseMode, ResponseOrder,
+    ResponseResult, UsedClient, UsedEndpoint, UsedNetwork,
 };
 pub use secret::SecretSource;
 pub use severity::Severity;

@@ -4,6 +4,7 @@
 //! so that one line tells the whole way from the detection to the effect.
 
 mod journal;
+mod link;
 mod order;
 
 use ipnet::IpNet;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{FindingId, Timestamp, TokenId};
 
 pub use journal::{ResponseMode, ResponseResult};
+pub use link::ResponseLinkKey;
 pub use order::{OrderRefusal, OrderVerb, ResponseOrder};
 
 /// One line of the journal of responses.
@@ -42,9 +44,7 @@ pub struct Response {
 }
 
 /// What a gateway or identity provider is asked to do, the mildest first.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseAction {
     /// Let in only so many calls a minute.
@@ -216,6 +216,9 @@ pub struct Effect {
     /// How long that took from the target's yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_ms: Option<u64>,
+    /// Whether the token's calls are still looked at.
+    #[serde(default)]
+    pub is_open: bool,
     /// The gateway nodes that were called.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeEffect>,
@@ -290,7 +293,7 @@ impl Response {
                 let details = &self.details;
                 let watched = details.effect.as_ref();
                 (details.ends_at.is_some() && details.can_undo)
-                    || watched.is_some_and(|effect| effect.state == EffectState::Watching)
+                    || watched.is_some_and(|effect| effect.is_open)
             }
             _ => false,
         }
@@ -323,6 +326,18 @@ impl ResponseAction {
     /// Whether no call may succeed afterwards.
     pub const fn ends_use(self) -> bool {
         matches!(self, Self::Suspend | Self::Revoke)
+    }
+}
+
+impl EffectState {
+    /// The contract name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Watching => "watching",
+            Self::Effective => "effective",
+            Self::Ineffective => "ineffective",
+            Self::Unobserved => "unobserved",
+        }
     }
 }
 

@@ -39,8 +39,8 @@ pub use operators::{ACKNOWLEDGED, Lease, SILENCES_LIMIT, WITHDRAWN};
 pub use registrations::{KnownRegistration, RegistrationVersion};
 pub use replay::StoredSet;
 pub use rows::{
-    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseOrderRow, ResponseRow, SignalRow,
-    SilenceRow, UserRow, VerdictRow,
+    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseOrderRow, ResponseRow,
+    SignalRow, SilenceRow, UserRow, VerdictRow,
 };
 pub use state::StoreState;
 pub use store::Store;

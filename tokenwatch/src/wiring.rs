@@ -296,6 +296,13 @@ impl Wiring {
             live: self.live.clone(),
             explainer: self.explainer(),
             registrar,
+            link_key: self
+                .settings
+                .alerting
+                .response
+                .links
+                .clone()
+                .map(|links| links.key),
             shutdown: self.stops.http.clone(),
         })?;
         Ok(tokenwatch_dashboards::router(console).merge(sources.push_router()))

@@ -9,5 +9,6 @@ mod live;
 mod pages;
 mod people;
 mod registration;
+mod responses;
 mod seed;
 mod sessions;

@@ -6,9 +6,7 @@ use std::time::Duration;
 use clickhouse::Row;
 use ipnet::IpNet;
 use serde::Deserialize;
-use tokenwatch_model::{
-    BlastRadius, Timestamp, TokenId, UsedClient, UsedEndpoint, UsedNetwork,
-};
+use tokenwatch_model::{BlastRadius, Timestamp, TokenId, UsedClient, UsedEndpoint, UsedNetwork};
 
 use super::{Queries, TimeRange, bind_range, present};
 use crate::error::StoreError;
@@ -40,6 +38,9 @@ FROM events
 WHERE token_id = {token:String} AND outcome = 'ok' AND ip != toIPv6('::')
   AND ts >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') AND ts < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
 GROUP BY network ORDER BY calls DESC, network LIMIT {rows:UInt32}";
+
+const KIND: &str = "\
+SELECT toString(max(kind)) AS kind FROM tokens WHERE token_id = {token:String} GROUP BY token_id";
 
 const NODES: &str = "\
 SELECT toString(e.gateway) AS gateway, countIf(e.outcome = 'ok') AS accepted, countIf(e.outcome = 'denied') AS refused,
@@ -75,6 +76,11 @@ struct VolumeRow {
     hour: u64,
     day: u64,
     last: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct KindRow {
+    kind: String,
 }
 
 #[derive(Row, Deserialize)]
@@ -168,6 +174,13 @@ impl Queries {
         };
         let found = self.networks_of(token, range, limit).await?;
         Ok(found.into_iter().map(|used| used.network).collect())
+    }
+
+    /// What sort of credential `token` is, if it was ever used.
+    pub async fn kind_of(&self, token: TokenId) -> Result<Option<String>, StoreError> {
+        let query = self.statement(KIND).param("token", token.to_string());
+        let row = self.row::<KindRow>(query).await?;
+        Ok(row.map(|row| row.kind))
     }
 
     async fn networks_of(

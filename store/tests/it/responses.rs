@@ -92,7 +92,13 @@ async fn the_newest_line_of_a_response_is_what_it_is_and_what_is_pending_is_neve
     test.close().await;
 }
 
-fn call(offset: i64, secs: i64, ip: &str, gateway: &'static str, outcome: Outcome) -> AccessEvent<'static> {
+fn call(
+    offset: i64,
+    secs: i64,
+    ip: &str,
+    gateway: &'static str,
+    outcome: Outcome,
+) -> AccessEvent<'static> {
     let mut event = event(offset);
     event.ts = Timestamp::from_secs(NOW_SECS + secs);
     event.token.as_mut().unwrap().id = token(1);
@@ -145,7 +151,14 @@ async fn calls_before_a_finding_are_the_blast_radius_and_those_after_a_response_
     let at = |secs: i64| Some(Timestamp::from_secs(NOW_SECS + secs));
     let told: Vec<_> = nodes
         .iter()
-        .map(|node| (node.accepted, node.refused, node.last_accepted_at, node.first_refused_at))
+        .map(|node| {
+            (
+                node.accepted,
+                node.refused,
+                node.last_accepted_at,
+                node.first_refused_at,
+            )
+        })
         .collect();
     assert_eq!(told, [(2, 2, at(3), at(4)), (1, 1, at(400), None)]);
     test.close().await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokenwatch_model::{
-    Evidence, FindingMatcher, Notification, NotificationResult, Response, ResponseAction, ResponseDetails,
-    ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp,
+    Evidence, FindingMatcher, Notification, NotificationResult, Response, ResponseAction,
+    ResponseDetails, ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp,
 };
 use tokenwatch_store::testing::TestStore;
 use tokenwatch_store::{
