@@ -22,7 +22,8 @@ pub use receivers::{
     SyslogFormat, SyslogSettings, SyslogTransport,
 };
 pub use response::{
-    ProtectedTokens, ResponseConfig, ResponseSettings, TargetConfig, TargetSettings,
+    KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ResponderConfig, ResponseConfig,
+    ResponseRuleConfig, ResponseSettings, RuleAction, TargetConfig, TargetKind, TargetSettings,
 };
 pub use routes::{DigestConfig, EscalationConfig, RouteConfig};
 pub use secrets::SecretUrl;
@@ -182,7 +183,13 @@ impl AlertingConfig {
         }
         let layouts =
             templates::validate(&self.templates, &names, public_url.as_ref(), &mut problems);
-        let response = response::validate(&self.response, secrets, &mut problems);
+        let response = response::validate(
+            &self.response,
+            &names,
+            public_url.is_some(),
+            secrets,
+            &mut problems,
+        );
         problems.into_result(|| AlertingSettings {
             public_url,
             max_age: self.max_age,

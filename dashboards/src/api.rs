@@ -10,6 +10,7 @@ mod notifications;
 mod operators;
 mod overview;
 mod registration;
+pub(crate) mod responses;
 mod series;
 mod session;
 mod silences;
@@ -56,6 +57,11 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
         .route("/detectors", get(detectors::list))
         .route("/detectors/{name}/demotion", post(detectors::demote))
         .route("/audit", get(audit::list))
+        .route("/responses", get(responses::list))
+        .route("/responses/{id}", get(responses::show))
+        .route("/responses/{id}/approve", post(responses::approve))
+        .route("/responses/{id}/veto", post(responses::veto))
+        .route("/responses/{id}/undo", post(responses::undo))
         .route("/silences", get(silences::list).post(silences::create))
         .route("/silences/preview", post(silences::preview))
         .route(

@@ -16,6 +16,7 @@ mod live;
 mod metrics;
 mod problem;
 mod registrar;
+mod respond;
 mod router;
 mod routing;
 mod service;

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use tokenwatch_model::Clock;
+use tokenwatch_model::{Clock, ResponseLinkKey};
 use tokenwatch_store::Store;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,8 @@ pub struct DashboardParts {
     pub routing: RouteTeller,
     /// Writes what is known of tokens.
     pub registrar: Registrar,
+    /// What signs links by which responses are decided on, if there are any.
+    pub link_key: Option<ResponseLinkKey>,
     /// Ends live streams at shutdown.
     pub shutdown: CancellationToken,
 }
@@ -65,6 +67,7 @@ pub struct Shared {
     pub(crate) explainer: Explainer,
     pub(crate) routing: RouteTeller,
     pub(crate) registrar: Registrar,
+    pub(crate) link_key: Option<ResponseLinkKey>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) auth: Auth,
     pub(crate) request_turns: Arc<Semaphore>,
@@ -97,6 +100,7 @@ impl DashboardState {
             explainer: parts.explainer,
             routing: parts.routing,
             registrar: parts.registrar,
+            link_key: parts.link_key,
             shutdown: parts.shutdown,
         })))
     }

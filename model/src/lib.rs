@@ -22,6 +22,7 @@ mod outcome;
 mod owned;
 mod profile;
 mod registration;
+mod response;
 mod secret;
 mod severity;
 mod silence;
@@ -39,15 +40,18 @@ pub use handling::{Handling, HandlingState, Saying, Word};
 pub use id::{FindingId, IdError, TokenId};
 pub use incident::{FamilyEvidence, Incident};
 pub use latency::{LatencyRecorder, LatencySummary};
-pub use ledger::{
-    Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
-};
+pub use ledger::{Notification, NotificationResult};
 pub use matcher::{FindingMatcher, token_facts};
 pub use origin::{Origin, Position, StreamId};
 pub use outcome::Outcome;
 pub use profile::{ProfilePeak, ProfilePlace, TokenProfile};
 pub use registration::{
     Quota, QuotaPeriod, Registration, RegistrationError, RegistryKey, RegistryOrigin, TokenClass,
+};
+pub use response::{
+    Approval, BlastRadius, Effect, EffectState, HoldEnd, NodeEffect, OrderRefusal, OrderVerb,
+    Response, ResponseAction, ResponseDetails, ResponseLinkKey, ResponseMode, ResponseOrder,
+    ResponseResult, UsedClient, UsedEndpoint, UsedNetwork,
 };
 pub use secret::SecretSource;
 pub use severity::Severity;

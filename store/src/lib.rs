@@ -17,6 +17,7 @@ mod operators;
 pub mod queries;
 mod registrations;
 mod replay;
+mod responses;
 mod retention;
 mod rollup;
 mod rows;
@@ -38,8 +39,8 @@ pub use operators::{Lease, SILENCES_LIMIT};
 pub use registrations::{KnownRegistration, RegistrationVersion};
 pub use replay::StoredSet;
 pub use rows::{
-    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow,
-    SilenceRow, UserRow, VerdictRow,
+    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseOrderRow, ResponseRow,
+    SignalRow, SilenceRow, UserRow, VerdictRow,
 };
 pub use state::StoreState;
 pub use store::Store;

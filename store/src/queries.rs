@@ -7,6 +7,7 @@
 mod activity;
 mod audit;
 mod band;
+mod blast_radius;
 mod breakdown;
 mod circumstances;
 mod deployment;
@@ -19,6 +20,7 @@ mod notifications;
 mod overview;
 mod page;
 mod precision;
+mod responses;
 mod series;
 mod tokens;
 
@@ -31,6 +33,7 @@ use tokenwatch_model::{Subject, SubjectKind, Timestamp, TokenId};
 
 pub use audit::{AuditFilter, AuditLine};
 pub use band::{BandPoint, baseline_band};
+pub use blast_radius::NodeCalls;
 pub use breakdown::{ClientCount, PlaceCount, RouteCount};
 pub use circumstances::Arrivals;
 pub use deployment::DeploymentTotals;
@@ -42,6 +45,7 @@ pub use notifications::NotificationFilter;
 pub use overview::{DetectorCount, FindingPoint, FleetTotals, SeverityCounts};
 pub use page::{CursorError, Page};
 pub use precision::DetectorRecord;
+pub use responses::ResponseFilter;
 pub use series::CallPoint;
 pub use tokens::{TokenOrder, TokenRow};
 

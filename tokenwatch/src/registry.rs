@@ -41,8 +41,10 @@ pub(crate) enum Change {
         entry: Option<Box<Registration>>,
         actor: String,
     },
-    /// A response revoked a token.
+    /// A response revoked or suspended a token.
     Revoked { id: TokenId, at: Timestamp },
+    /// A response that had revoked or suspended a token was taken back.
+    Restored { id: TokenId, at: Timestamp },
 }
 
 impl Change {
@@ -51,7 +53,7 @@ impl Change {
         match self {
             Self::All { origin, .. } | Self::Withdrawn { origin } => *origin,
             Self::One { .. } => RegistryOrigin::Api,
-            Self::Revoked { .. } => RegistryOrigin::Response,
+            Self::Revoked { .. } | Self::Restored { .. } => RegistryOrigin::Response,
         }
     }
 }

@@ -297,6 +297,13 @@ impl Wiring {
             explainer: self.explainer(),
             routing: self.route_teller(),
             registrar,
+            link_key: self
+                .settings
+                .alerting
+                .response
+                .links
+                .clone()
+                .map(|links| links.key),
             shutdown: self.stops.http.clone(),
         })?;
         Ok(tokenwatch_dashboards::router(console).merge(sources.push_router()))

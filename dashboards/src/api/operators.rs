@@ -15,7 +15,7 @@ use crate::problem::ApiError;
 use crate::state::DashboardState;
 
 /// Characters of a note.
-const NOTE_LIMIT: usize = 1_000;
+pub(super) const NOTE_LIMIT: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,16 +1,17 @@
 //! `/verdicts`: what people say of findings and incidents, one or many at a time.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::time::Duration;
 use tokenwatch_model::{FindingId, Saying, Timestamp, Word};
 use tokenwatch_store::{AuditRow, VerdictRow};
 
 use super::input::Body;
-use super::operators::{require_admin, text};
+use super::operators::{NOTE_LIMIT, require_admin, text};
 use crate::auth::CurrentUser;
 use crate::problem::ApiError;
 use crate::state::DashboardState;
@@ -19,8 +20,6 @@ use crate::state::DashboardState;
 const SUBJECTS_LIMIT: usize = 200;
 /// Findings that this comes to: an incident's are spoken of with it.
 const SAYINGS_LIMIT: usize = 5_000;
-/// Characters of a note.
-const NOTE_LIMIT: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

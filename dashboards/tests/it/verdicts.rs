@@ -251,7 +251,10 @@ async fn the_audit_trail_is_filtered_and_paged() {
     assert_eq!(subjects("q=WORD%20ON&actor=admin").await.0.len(), 5);
     assert_eq!(subjects("actor=nobody").await.0.len(), 0);
     let page = console.get_json("/api/v1/audit?limit=1").await;
-    assert_eq!(page["actions"], json!(["acknowledged", "login", "user_created"]));
+    assert_eq!(
+        page["actions"],
+        json!(["acknowledged", "login", "user_created"])
+    );
 }
 
 #[tokio::test]

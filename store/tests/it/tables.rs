@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokenwatch_model::{
     Evidence, FindingMatcher, Notification, NotificationResult, Response, ResponseAction,
-    ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp, Word,
+    ResponseDetails, ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp, Word,
 };
 use tokenwatch_store::testing::TestStore;
 use tokenwatch_store::{
@@ -103,6 +103,7 @@ async fn the_ledger_and_the_journal_read_back() {
         at,
         result: ResponseResult::Delivered,
         reason: String::new(),
+        details: ResponseDetails::default(),
     };
     for _ in 0..2 {
         test.store
