@@ -52,6 +52,23 @@ export async function operatorChecks({ page, url, check, expect, found, complain
     await card.getByText('Ended').waitFor();
   });
 
+  await check('a response that is held shows what it would hit, and is approved', async () => {
+    await page.goto(`${url}/responses`);
+    const held = page.locator('[data-response][data-result="held"]').first();
+    await held.getByText('unless somebody approves').waitFor();
+    const id = (await held.getAttribute('data-response')) ?? '';
+    await held.getByRole('link', { name: 'Details' }).click();
+    await page.getByRole('heading', { name: 'Blast radius', level: 2 }).waitFor();
+    await page.getByText('Calls a minute').first().waitFor();
+    await page.getByRole('button', { name: 'Approve' }).click();
+    await dialog.getByText('is asked at once to suspend the token').waitFor();
+    await dialog.getByLabel('Note').fill('the owner confirms');
+    await dialog.getByRole('button', { name: 'Approve' }).click();
+    await page.locator(`[data-response="${id}"][data-result="delivered"]`).waitFor();
+    await page.getByText('the owner confirms').waitFor();
+    await page.getByText('Answered').waitFor();
+  });
+
   await check('several findings are judged and closed at once, from the list', async () => {
     await page.goto(`${url}/findings?handling=new`);
     const boxes = page.locator('tbody .tick input');

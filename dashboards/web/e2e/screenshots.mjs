@@ -15,6 +15,7 @@ export async function takeScreenshots({ browser, url, shots, found, state, watch
     finding: `/findings/${found.finding}`,
     tokens: '/tokens',
     token: `/tokens/${found.token}`,
+    responses: '/responses',
     ledger: '/ledger',
     silences: '/silences',
     detectors: '/detectors',

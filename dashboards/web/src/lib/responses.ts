@@ -80,6 +80,7 @@ export function holdText(response: Response, now: number): string {
 export function termsOf(response: Response): string[] {
   const terms: string[] = [];
   if (response.calls_per_minute !== undefined) terms.push(`${count(response.calls_per_minute)} calls a minute`);
+  if (response.lasts_s !== undefined && response.ends_at === undefined) terms.push(`for ${duration(response.lasts_s)}`);
   if (response.networks?.length) terms.push(`from ${response.networks.join(', ')} alone`);
   return terms;
 }

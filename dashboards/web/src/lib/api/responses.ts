@@ -64,6 +64,8 @@ export interface Response {
   approvals_needed?: number;
   approvals?: { actor: string; at: string }[];
   actor?: string;
+  /** Seconds that it lasts, once the target said yes. */
+  lasts_s?: number;
   ends_at?: string;
   calls_per_minute?: number;
   networks?: string[];
