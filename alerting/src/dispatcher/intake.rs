@@ -33,6 +33,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(20);
 /// How often silences and acknowledgements are read.
 const PEOPLE_EVERY: Duration = Duration::from_secs(5);
+/// How long what is due about responses waits when the store did not answer.
+const AGENDA_REST: Duration = Duration::from_secs(5);
 /// How often what people said about responses is read.
 const ORDERS_EVERY: Duration = Duration::from_secs(1);
 /// When nothing is due, the desk is looked at this often all the same.
@@ -126,6 +128,7 @@ impl Intake {
         let mut reconcile_at = Instant::now() + self.settings.reconcile_every;
         let mut people_at = Instant::now() + PEOPLE_EVERY;
         let mut orders_at = Instant::now();
+        let mut agenda_rests_until = Instant::now();
         let enforces = self.settings.response.mode == ResponseMode::Enforce;
         let mut renew_at = self.renewal();
         loop {
@@ -147,7 +150,11 @@ impl Intake {
                     self.hear_orders().await;
                     orders_at = Instant::now() + ORDERS_EVERY;
                 }
-                () = sleep_until(agenda_at) => self.follow_agenda().await,
+                () = sleep_until(agenda_at.max(agenda_rests_until)) => {
+                    if !self.follow_agenda().await {
+                        agenda_rests_until = Instant::now() + AGENDA_REST;
+                    }
+                }
                 () = sleep_until(people_at) => {
                     self.hear_people().await;
                     people_at = Instant::now() + PEOPLE_EVERY;

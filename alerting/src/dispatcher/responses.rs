@@ -125,6 +125,8 @@ impl Intake {
                 (ResponseResult::Intended | ResponseResult::Undoing, Some(finding)) => {
                     self.ask(line, finding);
                 }
+                // Counted when the target said it; this line says more of its effect.
+                (ResponseResult::Delivered, _) => {}
                 (result, _) => self.runtime.metrics.responded(result),
             }
         }
@@ -212,8 +214,8 @@ impl Intake {
         }
     }
 
-    /// Does what the clock asks for.
-    pub(super) async fn follow_agenda(&mut self) {
+    /// Does what the clock asks for; says whether the store let it.
+    pub(super) async fn follow_agenda(&mut self) -> bool {
         let now = self.runtime.clock.now();
         for line in self.agenda.due(now) {
             let settings = &self.settings.response;
@@ -225,9 +227,10 @@ impl Intake {
             if let Some(step) = step
                 && self.carry_out(step).await.is_err()
             {
-                return;
+                return false;
             }
         }
+        true
     }
 
     fn may_act_on(&self, line: &Response) -> bool {
@@ -238,6 +241,11 @@ impl Intake {
         match step {
             Step::Note(line) => self.write(vec![line], None).await,
             Step::Check(line) => self.check_effect(line).await,
+            Step::Undo(line) if self.target_of(&line).is_none() => {
+                let reason = "the target is not configured any more".to_owned();
+                let failed = line.followed_by(ResponseResult::UndoFailed, line.at);
+                self.write(vec![Response { reason, ..failed }], None).await
+            }
             Step::Ask(line) | Step::Undo(line) => {
                 let finding = match self.ledger.finding(line.finding_id).await {
                     Ok(Some(finding)) => Arc::new(finding),
