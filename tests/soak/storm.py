@@ -72,7 +72,7 @@ consumers = {consumers}
 allow = [{{ routes = ["/v1/{{*rest}}"] }}]
 
 [alerting]
-retry_delays = ["1s", "2s", "4s", "8s", "15s", "30s", "30s", "30s", "30s", "30s", "30s", "30s"]
+retry_delays = ["1s", "2s", "4s", "8s", "15s", "15s", "30s", "30s", "30s", "30s", "30s"]
 reconcile_every = "30s"
 {receivers}
 [[alerting.routes]]
