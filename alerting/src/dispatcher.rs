@@ -62,6 +62,10 @@ pub struct Runtime {
 
 /// What the console hears as it happens.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "responses are few, and the channel is short"
+)]
 pub enum AlertingEvent {
     /// A line was added to the journal of responses.
     Response(Response),
@@ -127,7 +131,10 @@ impl Dispatcher {
             .collect::<Result<Vec<_>, _>>()?;
         let targets = settings.response.targets.iter().map(Target::new);
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
-        Self::start_with(settings, Ledger::Store(store), channels, targets, runtime)
+        let ledger = Ledger::Store(store);
+        Ok(Self::start_with(
+            settings, ledger, channels, targets, runtime,
+        ))
     }
 
     pub(crate) fn start_with(
@@ -136,7 +143,7 @@ impl Dispatcher {
         channels: Vec<Channel>,
         targets: Vec<Target>,
         runtime: Runtime,
-    ) -> Result<Self, AlertingError> {
+    ) -> Self {
         let (offers, offered) = mpsc::channel(OFFERS_LIMIT);
         let (outcomes, heard) = mpsc::channel(OUTCOMES_LIMIT);
         let (health_tx, health) = mpsc::channel(HEALTH_LIMIT);
@@ -196,7 +203,7 @@ impl Dispatcher {
             intake.run(inputs).await;
             workers_cancel.cancel();
         });
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             settings,
             offers,
             behind,
@@ -204,7 +211,7 @@ impl Dispatcher {
             latency,
             outlets,
             desk,
-        })))
+        }))
     }
 
     /// Offers versions of findings that are stored already. Never blocks; what does not fit is found again in the

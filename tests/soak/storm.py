@@ -91,9 +91,11 @@ url = "http://{gateway}/revoke"
 secret_env = ["GATEWAY_SECRET"]
 allow_private = true
 
+# One token in fifty is suspended.
 [[alerting.response.rules]]
 severity = "low"
 detectors = ["out_of_scope"]
+consumers = ["team-00"]
 action = "suspend"
 """
 

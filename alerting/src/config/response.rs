@@ -192,7 +192,7 @@ pub(super) fn validate(
     has_public_url: bool,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
-) -> Option<ResponseSettings> {
+) -> ResponseSettings {
     for (key, value) in [
         ("response.max_per_hour", config.max_per_hour),
         (
@@ -225,7 +225,7 @@ pub(super) fn validate(
     let links = config.links.as_ref();
     let links =
         links.map(|links| links::validate(links, receivers, has_public_url, secrets, problems));
-    Some(ResponseSettings {
+    ResponseSettings {
         mode: config.mode,
         max_per_hour: config.max_per_hour,
         max_per_hour_per_owner: config.max_per_hour_per_owner,
@@ -236,5 +236,5 @@ pub(super) fn validate(
         targets,
         rules,
         links: links.flatten(),
-    })
+    }
 }

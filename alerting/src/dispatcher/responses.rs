@@ -89,13 +89,10 @@ impl Intake {
     async fn facts(&self, finding: &Finding) -> Result<TokenFacts, StoreError> {
         let with_networks = self.settings.response.restricts();
         let facts = self.ledger.token_facts(finding, with_networks);
-        match timeout(FACTS_LIMIT, facts).await {
-            Ok(facts) => facts,
-            Err(_) => {
-                tracing::warn!(finding.id = %finding.id, "the store took too long to say how the token was used");
-                Ok(TokenFacts::default())
-            }
-        }
+        timeout(FACTS_LIMIT, facts).await.unwrap_or_else(|_| {
+            tracing::warn!(finding.id = %finding.id, "the store took too long to say how the token was used");
+            Ok(TokenFacts::default())
+        })
     }
 
     /// Writes lines to the journal, and then asks for what they intend.

@@ -106,8 +106,7 @@ impl World {
                 .collect(),
         };
         let settings = Arc::new(settings);
-        let dispatcher = Dispatcher::start_with(settings, ledger, channels, targets, runtime)
-            .expect("nothing that can fail to start");
+        let dispatcher = Dispatcher::start_with(settings, ledger, channels, targets, runtime);
         Process {
             dispatcher,
             tracker,

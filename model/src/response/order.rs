@@ -84,7 +84,6 @@ impl Response {
             OrderVerb::Approve | OrderVerb::Veto if self.result != ResponseResult::Held => {
                 Err(OrderRefusal::NotHeld)
             }
-            OrderVerb::Veto => Ok(()),
             OrderVerb::Approve => {
                 let counted = self.details.approvals.iter().any(|one| one.actor == actor);
                 let waiting = said
@@ -98,7 +97,7 @@ impl Response {
             }
             OrderVerb::Undo if !self.details.can_undo => Err(OrderRefusal::CannotUndo),
             OrderVerb::Undo if !self.can_be_undone() => Err(OrderRefusal::NothingToUndo),
-            OrderVerb::Undo => Ok(()),
+            OrderVerb::Veto | OrderVerb::Undo => Ok(()),
         }
     }
 }

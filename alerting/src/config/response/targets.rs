@@ -256,17 +256,38 @@ impl TargetKind {
     /// Whether it can take `action` back.
     pub(crate) const fn can_undo(&self, action: ResponseAction) -> bool {
         match self {
-            Self::None => true,
             Self::Webhook { undo, .. } => *undo,
             // A credential that was deleted is gone.
             Self::Kong { .. } => !matches!(action, ResponseAction::Revoke),
             Self::Apisix { .. } | Self::Oauth { .. } => false,
-            Self::Keycloak { .. } | Self::Aws { .. } => true,
+            Self::None | Self::Keycloak { .. } | Self::Aws { .. } => true,
         }
     }
 }
 
 impl ResponderConfig {
+    /// Where its API is, and whether that may be a private address; a webhook's URL may be a secret, and is none of these.
+    fn endpoint(&self) -> Option<(&str, bool)> {
+        match self {
+            Self::Webhook { .. } => None,
+            Self::Kong {
+                url, allow_private, ..
+            }
+            | Self::Apisix {
+                url, allow_private, ..
+            }
+            | Self::Oauth {
+                url, allow_private, ..
+            }
+            | Self::Keycloak {
+                url, allow_private, ..
+            }
+            | Self::Aws {
+                url, allow_private, ..
+            } => Some((url, *allow_private)),
+        }
+    }
+
     fn name(&self) -> &str {
         match self {
             Self::Webhook { name, .. }

@@ -207,7 +207,7 @@ fn what_became_graver_climbs_the_ladder_and_every_rung_ends_by_itself() {
     world.process_with(&policy(&graver), &[&ops], &target, async |_| pass(5).await);
     assert_eq!(target.asked(), ["throttle", "suspend", "undo suspend"]);
     world.process_with(&policy(&graver), &[&ops], &target, async |_| {
-        pass(3_600).await
+        pass(3_600).await;
     });
     assert_eq!(target.asked().len(), 4, "{:?}", target.asked());
     assert_eq!(target.asked()[3], "undo throttle");

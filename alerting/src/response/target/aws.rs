@@ -65,12 +65,12 @@ impl Aws {
 
     /// The user whose key it is.
     async fn change(&self, ask: &Ask, id: &str, now: Timestamp) -> Result<String, Attempt> {
-        let used = [
+        let question = [
             ("Action", "GetAccessKeyLastUsed"),
             ("AccessKeyId", id),
             VERSION,
         ];
-        let answer = self.ask(&used, now).await?;
+        let answer = self.ask(&question, now).await?;
         let Some(user) = element(&answer, "UserName") else {
             return Err(Attempt::Refused("no_such_access_key".to_owned()));
         };

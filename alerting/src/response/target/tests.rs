@@ -62,7 +62,7 @@ fn undoing(ask: &Ask, handle: &str) -> Ask {
 }
 
 /// What the server was asked, in its order.
-async fn heard(server: &mut HttpServer) -> Vec<Received> {
+fn heard(server: &mut HttpServer) -> Vec<Received> {
     let mut requests = Vec::new();
     while let Ok(request) = server.requests.try_recv() {
         requests.push(request);
@@ -100,7 +100,7 @@ async fn kong_deletes_the_credential_that_it_finds() {
     done(kong.carry_out(&ask, NOW).await);
     let again = kong.carry_out(&ask, NOW).await;
     assert_eq!(again, Attempt::Refused("no_such_credential".to_owned()));
-    let requests = heard(&mut server).await;
+    let requests = heard(&mut server);
     let path = "/hook/consumers/acme/key-auth/5cbc";
     let (get, delete) = (format!("GET {path}"), format!("DELETE {path}"));
     assert_eq!(lines(&requests), [get.as_str(), &delete, &get]);
@@ -135,7 +135,7 @@ async fn kong_does_what_is_milder_by_a_plugin_that_it_removes_again() {
             "twice is once"
         );
         done(kong.carry_out(&undoing(&ask, &handle), NOW).await);
-        let requests = heard(&mut server).await;
+        let requests = heard(&mut server);
         let path = format!("/hook/consumers/acme/plugins/{handle}");
         let (put, delete) = (format!("PUT {path}"), format!("DELETE {path}"));
         assert_eq!(lines(&requests), [put.as_str(), &put, &delete]);
@@ -157,7 +157,7 @@ async fn ids_stay_in_their_place_in_paths() {
     done(kong.carry_out(&ask, NOW).await);
     ask.token.consumer = Some("..".to_owned());
     done(kong.carry_out(&ask, NOW).await);
-    let requests = heard(&mut server).await;
+    let requests = heard(&mut server);
     let start = |at: usize| {
         requests[at]
             .line
@@ -184,7 +184,7 @@ async fn apisix_deletes_the_consumers_credential() {
     done(apisix.carry_out(&ask, NOW).await);
     let again = apisix.carry_out(&ask, NOW).await;
     assert_eq!(again, Attempt::Refused("no_such_credential".to_owned()));
-    let requests = heard(&mut server).await;
+    let requests = heard(&mut server);
     let line = "DELETE /hook/apisix/admin/consumers/acme/credentials/5cbc";
     assert_eq!(lines(&requests), [line, line]);
     assert_eq!(requests[0].headers["x-api-key"], "s3cr3t");
@@ -196,7 +196,7 @@ async fn oauth_revokes_by_the_name_that_the_gateway_logs() {
     let keys = "kind = \"oauth\"\nclient_id = \"token watch\"\nclient_secret_env = \"SECRET\"";
     let (oauth, ask) = target(keys, "revoke", &server.url);
     done(oauth.carry_out(&ask, NOW).await);
-    let requests = heard(&mut server).await;
+    let requests = heard(&mut server);
     assert_eq!(lines(&requests), ["POST /hook"]);
     assert_eq!(requests[0].body, b"token=5cbc");
     // token+watch:s3cr3t
@@ -223,7 +223,7 @@ async fn keycloak_disables_the_client_and_voids_what_it_was_issued() {
     let (keycloak, ask) = target(KEYCLOAK, "revoke", &server.url);
     assert_eq!(done(keycloak.carry_out(&ask, NOW).await), "u-1");
     done(keycloak.carry_out(&undoing(&ask, "u-1"), NOW).await);
-    let requests = heard(&mut server).await;
+    let requests = heard(&mut server);
     let client = "/hook/admin/realms/shop/clients/u-1";
     let put = format!("PUT {client}");
     assert_eq!(
@@ -276,7 +276,7 @@ async fn aws_keys_become_inactive_and_their_user_is_quarantined_until_it_is_undo
     ask.token.credential_id = Some("AKIAIOSFODNN7EXAMPLE".to_owned());
     assert_eq!(done(aws.carry_out(&ask, NOW).await), "Bob");
     done(aws.carry_out(&undoing(&ask, "Bob"), NOW).await);
-    let requests = heard(&mut server).await;
+    let requests = heard(&mut server);
     let bodies: Vec<String> = requests
         .iter()
         .map(|request| String::from_utf8(request.body.clone()).expect("text"))
@@ -284,14 +284,14 @@ async fn aws_keys_become_inactive_and_their_user_is_quarantined_until_it_is_undo
     let key = "AccessKeyId=AKIAIOSFODNN7EXAMPLE";
     let user = "UserName=Bob&Version=2010-05-08";
     let policy = "PolicyArn=arn%3Aaws%3Aiam%3A%3Aaws%3Apolicy%2FAWSCompromisedKeyQuarantineV3";
-    let used = format!("Action=GetAccessKeyLastUsed&{key}&Version=2010-05-08");
+    let question = format!("Action=GetAccessKeyLastUsed&{key}&Version=2010-05-08");
     assert_eq!(
         bodies,
         [
-            used.clone(),
+            question.clone(),
             format!("Action=UpdateAccessKey&{key}&Status=Inactive&{user}"),
             format!("Action=AttachUserPolicy&{policy}&{user}"),
-            used,
+            question,
             format!("Action=UpdateAccessKey&{key}&Status=Active&{user}"),
             format!("Action=DetachUserPolicy&{policy}&{user}"),
         ]
@@ -364,7 +364,7 @@ async fn a_webhook_is_told_what_is_done_until_when_and_how_it_ends() {
     let hook = Target::new(&settings.targets[0]).expect("a target");
     done(hook.carry_out(&ask, NOW).await);
     done(hook.carry_out(&undoing(&ask, ""), NOW).await);
-    let requests = heard(&mut server).await;
+    let requests = heard(&mut server);
     let (first, second) = (json_of(&requests[0]), json_of(&requests[1]));
     assert_eq!(
         (&first["type"], &second["type"]),

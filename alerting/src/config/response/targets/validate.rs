@@ -79,7 +79,7 @@ fn validate_responder(
             };
             validate_target(&target, key, secrets, problems)
         }
-        other => validate_api(other, key, secrets, problems),
+        other => validate_api(&other, key, secrets, problems),
     }
 }
 
@@ -111,153 +111,122 @@ fn validate_target(
     })
 }
 
+/// Reads the secret of a name, by its `_env` or its `_file`.
+type ReadSecret<'r> =
+    dyn FnMut(&str, &Option<String>, &Option<String>) -> Option<SecretString> + 'r;
+
 /// The targets that are asked by their own APIs.
 fn validate_api(
-    config: ResponderConfig,
+    config: &ResponderConfig,
     key: &str,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
-    let mut keys = ApiKeys {
-        key,
-        secrets,
-        problems,
+    let (at, allow_private) = config.endpoint()?;
+    let keys = UrlKeys {
+        url: Some(at),
+        url_env: None,
+        url_file: None,
     };
-    let (name, allow_private, kind) = match config {
-        // It is signed, and has been read before.
-        ResponderConfig::Webhook { .. } => return None,
-        ResponderConfig::Kong {
+    let url = secrets::url(key, keys, allow_private, secrets, problems);
+    let mut secret = |name: &str, env: &Option<String>, file: &Option<String>| {
+        secret(
+            key,
             name,
-            url,
-            token_env,
-            token_file,
-            credential,
-            allow_private,
-        } => {
-            let url = keys.url(&url, allow_private);
-            let wants_token = token_env.is_some() || token_file.is_some();
-            let token = wants_token.then(|| keys.secret("token", token_env, token_file));
-            let kind = TargetKind::Kong {
-                url: url?,
-                token: token.flatten(),
-                credential,
-            };
-            (name, allow_private, kind)
-        }
-        ResponderConfig::Apisix {
-            name,
-            url,
-            key_env,
-            key_file,
-            allow_private,
-        } => {
-            let url = keys.url(&url, allow_private);
-            let key = keys.secret("key", key_env, key_file);
-            (
-                name,
-                allow_private,
-                TargetKind::Apisix {
-                    url: url?,
-                    key: key?,
-                },
-            )
-        }
-        ResponderConfig::Oauth {
-            name,
-            url,
-            client_id,
-            client_secret_env,
-            client_secret_file,
-            allow_private,
-        } => {
-            let url = keys.url(&url, allow_private);
-            let secret = keys.secret("client_secret", client_secret_env, client_secret_file);
-            let kind = TargetKind::Oauth {
-                url: url?,
-                client_id,
-                client_secret: secret?,
-            };
-            (name, allow_private, kind)
-        }
-        ResponderConfig::Keycloak {
-            name,
-            url,
-            realm,
-            client_id,
-            client_secret_env,
-            client_secret_file,
-            allow_private,
-        } => {
-            let url = keys.url(&url, allow_private);
-            let secret = keys.secret("client_secret", client_secret_env, client_secret_file);
-            let kind = TargetKind::Keycloak {
-                url: url?,
-                realm,
-                client_id,
-                client_secret: secret?,
-            };
-            (name, allow_private, kind)
-        }
-        ResponderConfig::Aws {
-            name,
-            url,
-            region,
-            access_key_id,
-            secret_access_key_env: env,
-            secret_access_key_file: file,
-            quarantine_policy,
-            allow_private,
-        } => {
-            let url = keys.url(&url, allow_private);
-            let secret = keys.secret("secret_access_key", env, file);
-            let kind = TargetKind::Aws {
-                url: url?,
-                region,
-                access_key_id,
-                secret_access_key: secret?,
-                quarantine_policy,
-            };
-            (name, allow_private, kind)
-        }
+            (env.as_deref(), file.as_deref()),
+            secrets,
+            problems,
+        )
     };
+    let kind = api_kind(config, url, &mut secret)?;
     Some(TargetSettings {
-        name: name.as_str().into(),
+        name: config.name().into(),
         kind,
         allow_private,
     })
 }
 
-/// Reads what an API's target needs.
-struct ApiKeys<'k> {
-    key: &'k str,
-    secrets: &'k dyn SecretSource,
-    problems: &'k mut Problems,
+/// What a target is, with its secrets.
+fn api_kind(
+    config: &ResponderConfig,
+    url: Option<SecretUrl>,
+    secret: &mut ReadSecret<'_>,
+) -> Option<TargetKind> {
+    use ResponderConfig as Of;
+    Some(match config {
+        // It is signed, and has no endpoint like these.
+        Of::Webhook { .. } => return None,
+        Of::Kong {
+            token_env: env,
+            token_file: file,
+            credential,
+            ..
+        } => TargetKind::Kong {
+            token: match (env, file) {
+                (None, None) => None,
+                _ => Some(secret("token", env, file)?),
+            },
+            url: url?,
+            credential: *credential,
+        },
+        Of::Apisix {
+            key_env, key_file, ..
+        } => TargetKind::Apisix {
+            key: secret("key", key_env, key_file)?,
+            url: url?,
+        },
+        Of::Oauth {
+            client_id,
+            client_secret_env: env,
+            client_secret_file: file,
+            ..
+        } => TargetKind::Oauth {
+            client_secret: secret("client_secret", env, file)?,
+            client_id: client_id.clone(),
+            url: url?,
+        },
+        Of::Keycloak {
+            realm,
+            client_id,
+            client_secret_env: env,
+            client_secret_file: file,
+            ..
+        } => TargetKind::Keycloak {
+            client_secret: secret("client_secret", env, file)?,
+            client_id: client_id.clone(),
+            realm: realm.clone(),
+            url: url?,
+        },
+        Of::Aws {
+            region,
+            access_key_id,
+            secret_access_key_env: env,
+            secret_access_key_file: file,
+            quarantine_policy,
+            ..
+        } => TargetKind::Aws {
+            secret_access_key: secret("secret_access_key", env, file)?,
+            access_key_id: access_key_id.clone(),
+            region: region.clone(),
+            quarantine_policy: quarantine_policy.clone(),
+            url: url?,
+        },
+    })
 }
 
-impl ApiKeys<'_> {
-    fn url(&mut self, url: &str, allow_private: bool) -> Option<SecretUrl> {
-        let keys = UrlKeys {
-            url: Some(url),
-            url_env: None,
-            url_file: None,
-        };
-        secrets::url(self.key, keys, allow_private, self.secrets, self.problems)
+/// The secret that `name` + `_env` or `_file` below `key` names.
+fn secret(
+    key: &str,
+    name: &str,
+    (env, file): (Option<&str>, Option<&str>),
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<SecretString> {
+    let key = format!("{key}.{name}");
+    if env.is_none() && file.is_none() {
+        let message = format!("is needed: {name}_env = \"NAME\" or {name}_file = \"path\"");
+        problems.add(key, message);
+        return None;
     }
-
-    /// The secret that `name` + `_env` or `_file` names.
-    fn secret(
-        &mut self,
-        name: &str,
-        env: Option<String>,
-        file: Option<String>,
-    ) -> Option<SecretString> {
-        let key = format!("{}.{name}", self.key);
-        if env.is_none() && file.is_none() {
-            let message = format!("is needed: {name}_env = \"NAME\" or {name}_file = \"path\"");
-            self.problems.add(key, message);
-            return None;
-        }
-        let (env, file) = (env.as_deref(), file.as_deref());
-        secrets::secret(&key, env, file, self.secrets, self.problems)
-    }
+    secrets::secret(&key, env, file, secrets, problems)
 }
