@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Ten thousand findings in a minute, to receivers that fail at random, hang and answer 429, while the process is killed three times.
 
-    TOKENWATCH=target/release/tokenwatch tests/soak/storm.py [--findings 10000] [--seconds 60] [--kills 3] [--seed N]
+    TOKENWATCH=target/release/tokenwatch tests/soak/storm.py [--findings 10000] [--seconds 60] [--kills 3] [--faults-for 120] [--seed N]
 
 Run it in an empty folder: logs and data stay there. Kafka, the gateway's log lines, the process, its store and the receivers are real; every token
-does one thing that its policy forbids, which is one finding. After the minute the receivers behave, and everything has to settle. Then:
+does one thing that its policy forbids, which is one finding. After --faults-for seconds the receivers behave, and everything has to settle. Then:
 
  - every finding is stored, and the ledger has a last word on it for every receiver that is routed to, which is `sent` or says why not;
  - no receiver was given two messages with different ids about the same finding and occasion, and none took one id as new twice;
@@ -265,6 +265,7 @@ def main():
     parser.add_argument("--findings", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--faults-for", type=float, default=120)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
@@ -283,6 +284,7 @@ def main():
         found = f"{FINDINGS} ORDER BY id"
         wait_for("every finding", lambda: len(engine.query(tokenwatch, found)) >= arguments.findings, 300)
         found_secs = time.monotonic() - started
+        time.sleep(max(0.0, started + arguments.faults_for - time.monotonic()))
         for sink in sinks.values():
             sink.control(fail=0, limit=0, hang=0, lose=0)
         words = wait_for("last word on every finding", lambda: settled(tokenwatch, arguments.findings), SETTLE_SECS)
