@@ -22,7 +22,8 @@ pub use receivers::{
     SyslogFormat, SyslogSettings, SyslogTransport,
 };
 pub use response::{
-    ProtectedTokens, ResponseConfig, ResponseSettings, TargetConfig, TargetSettings,
+    KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ResponderConfig, ResponseConfig,
+    ResponseRuleConfig, ResponseSettings, RuleAction, TargetConfig, TargetKind, TargetSettings,
 };
 pub use routes::{DigestConfig, EscalationConfig, RouteConfig};
 pub use secrets::SecretUrl;
@@ -146,9 +147,6 @@ impl Default for AlertingConfig {
 
 impl AlertingConfig {
     /// Checks everything and reads the secrets that it names.
-    ///
-    /// # Panics
-    /// Never: where there are no problems, there are settings.
     pub fn validate(
         &self,
         prefix: &str,
@@ -182,7 +180,13 @@ impl AlertingConfig {
         }
         let layouts =
             templates::validate(&self.templates, &names, public_url.as_ref(), &mut problems);
-        let response = response::validate(&self.response, secrets, &mut problems);
+        let response = response::validate(
+            &self.response,
+            &names,
+            public_url.is_some(),
+            secrets,
+            &mut problems,
+        );
         problems.into_result(|| AlertingSettings {
             public_url,
             max_age: self.max_age,
@@ -196,7 +200,7 @@ impl AlertingConfig {
             notices_to,
             receivers,
             layouts,
-            response: response.expect("without problems there are settings"),
+            response,
         })
     }
 

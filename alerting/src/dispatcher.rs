@@ -7,12 +7,15 @@
 mod intake;
 mod people;
 mod reconcile;
+mod responses;
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lru::LruCache;
 use tokenwatch_model::{
-    Clock, Finding, LatencyRecorder, LatencySummary, Notification, Response, ResponseMode, Severity,
+    Clock, Finding, LatencyRecorder, LatencySummary, Notification, Response, ResponseMode,
 };
 use tokenwatch_store::Store;
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -28,7 +31,7 @@ use crate::lease::{Candidate, Mandate};
 use crate::ledger::{self, Ledger, LedgerWriter, WriterParts};
 use crate::metrics::AlertingMetrics;
 use crate::receiver::{self, Worker, WorkerParts, WorkerState};
-use crate::response::{Responder, ResponseHistory};
+use crate::response::{Agenda, Responder, ResponseHistory, Target};
 
 use intake::{Inputs, Intake, Outlet};
 
@@ -38,6 +41,9 @@ const OFFERS_LIMIT: usize = 4_096;
 const OUTCOMES_LIMIT: usize = 64;
 /// Changes of receivers' health on their way; there are 64 receivers at most.
 const HEALTH_LIMIT: usize = 256;
+
+/// People's words on responses that are known to be carried out: 100 bytes each.
+const ORDERS_LIMIT: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// What is handed down from the binary.
 #[derive(Clone, Debug)]
@@ -56,6 +62,10 @@ pub struct Runtime {
 
 /// What the console hears as it happens.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "responses are few, and the channel is short"
+)]
 pub enum AlertingEvent {
     /// A line was added to the journal of responses.
     Response(Response),
@@ -119,16 +129,21 @@ impl Dispatcher {
             .zip(&settings.layouts)
             .map(|(receiver, layout)| Channel::new(receiver, layout))
             .collect::<Result<Vec<_>, _>>()?;
-        Self::start_with(settings, Ledger::Store(store), channels, runtime)
+        let targets = settings.response.targets.iter().map(Target::new);
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        let ledger = Ledger::Store(store);
+        Ok(Self::start_with(
+            settings, ledger, channels, targets, runtime,
+        ))
     }
 
     pub(crate) fn start_with(
         settings: Arc<AlertingSettings>,
         ledger: Ledger,
         channels: Vec<Channel>,
+        targets: Vec<Target>,
         runtime: Runtime,
-    ) -> Result<Self, AlertingError> {
-        let endpoint = Responder::endpoint(&settings.response)?;
+    ) -> Self {
         let (offers, offered) = mpsc::channel(OFFERS_LIMIT);
         let (outcomes, heard) = mpsc::channel(OUTCOMES_LIMIT);
         let (health_tx, health) = mpsc::channel(HEALTH_LIMIT);
@@ -153,7 +168,7 @@ impl Dispatcher {
         };
         let outlets = start_workers(&settings, channels, &parts, &runtime.tracker);
         let responder = Responder {
-            endpoint,
+            targets: targets.into(),
             clock: runtime.clock.clone(),
             metrics: runtime.metrics.clone(),
             writer,
@@ -167,6 +182,8 @@ impl Dispatcher {
             ledger,
             desk: desk.clone(),
             history: ResponseHistory::new(),
+            agenda: Agenda::default(),
+            heard_orders: LruCache::new(ORDERS_LIMIT),
             responder,
             outlets: outlets.clone(),
             behind: Arc::clone(&behind),
@@ -186,7 +203,7 @@ impl Dispatcher {
             intake.run(inputs).await;
             workers_cancel.cancel();
         });
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             settings,
             offers,
             behind,
@@ -194,7 +211,7 @@ impl Dispatcher {
             latency,
             outlets,
             desk,
-        })))
+        }))
     }
 
     /// Offers versions of findings that are stored already. Never blocks; what does not fit is found again in the
@@ -297,8 +314,7 @@ impl Behind {
 /// Whether anybody may want to hear of `finding`, or it may call for a response. A finding that a route wants less
 /// than it did, because it became milder, has been offered before.
 fn is_relevant(finding: &Finding, settings: &AlertingSettings) -> bool {
-    settings.routing.wants(finding)
-        || (finding.severity == Severity::Critical && settings.response.mode != ResponseMode::Off)
+    settings.routing.wants(finding) || settings.response.concerns(finding)
 }
 
 /// This instance's part among several, if there are several.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
 use tokenwatch_model::Timestamp;
 use url::{Host, Url};
 
@@ -25,6 +25,8 @@ pub(crate) use signed::SignedEndpoint;
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// As much of an answer as is read; nothing in it but Slack's one word matters.
 const ANSWER_BYTES_LIMIT: usize = 4 * 1024;
+/// The largest answer of an API: a gateway's or identity provider's object has some KB.
+const REPLY_BYTES_LIMIT: usize = 256 * 1024;
 
 /// Posts to receivers.
 #[derive(Clone)]
@@ -40,6 +42,21 @@ pub(crate) struct Answer {
     pub status: u16,
     /// How long it asks to be left alone.
     pub retry_after: Option<Duration>,
+}
+
+/// A request to somebody's API.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+/// What an API answered.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why there was no answer. Never holds the URL.
@@ -103,6 +120,37 @@ impl HttpClient {
         // The status is the answer; what follows is read so that the connection can be used again.
         discard(response).await;
         Ok(answer)
+    }
+}
+
+impl HttpClient {
+    /// Any request, with as much of its answer as an API's objects take.
+    pub(crate) async fn send(&self, call: Call, now: Timestamp) -> Result<Reply, NoAnswer> {
+        if !self.allow_private && !host_may_be_public(&call.url) {
+            return Err(NoAnswer::BlockedAddress);
+        }
+        let mut request = self
+            .client
+            .request(call.method, call.url)
+            .headers(call.headers);
+        if let Some(body) = call.body {
+            request = request.body(body);
+        }
+        let mut response = request.send().await.map_err(|error| classify(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), now);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
+            if body.len() + chunk.len() > REPLY_BYTES_LIMIT {
+                return Err(NoAnswer::Broken);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply {
+            status,
+            retry_after,
+            body,
+        })
     }
 }
 

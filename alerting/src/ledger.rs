@@ -1,14 +1,19 @@
 //! The ledger as alerting sees it: what the store knows, what is on its way, and the writer of outcomes.
 
+mod facts;
 mod writer;
 
 #[cfg(test)]
 pub(crate) mod memory;
 
 use tokenwatch_model::{
-    Acknowledgement, Finding, FindingId, Notification, Response, Severity, Silence, Timestamp,
+    Acknowledgement, Finding, FindingId, Notification, Response, ResponseOrder, Severity, Silence,
+    Timestamp, TokenId,
 };
+use tokenwatch_store::queries::NodeCalls;
 use tokenwatch_store::{Lease, Store, StoreError};
+
+use crate::response::TokenFacts;
 
 pub(crate) use writer::{LedgerWriter, Line, WriterParts, publish, run as run_writer};
 
@@ -123,6 +128,62 @@ impl Ledger {
             Self::Store(store) => store.responses_since(since).await,
             #[cfg(test)]
             Self::Memory(memory) => memory.responses_since(since),
+        }
+    }
+
+    /// The newest line of a response.
+    pub(crate) async fn response(&self, id: &str) -> Result<Option<Response>, StoreError> {
+        match self {
+            Self::Store(store) => store.response(id).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.response(id),
+        }
+    }
+
+    /// What people said about responses since `since`.
+    pub(crate) async fn response_orders(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<ResponseOrder>, StoreError> {
+        match self {
+            Self::Store(store) => store.response_orders(since).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.response_orders(since),
+        }
+    }
+
+    /// The newest version of a finding.
+    pub(crate) async fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError> {
+        match self {
+            Self::Store(store) => store.queries().finding(id).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.finding(id),
+        }
+    }
+
+    /// What is known of the finding's token, `with_networks` that it is used from.
+    pub(crate) async fn token_facts(
+        &self,
+        finding: &Finding,
+        with_networks: bool,
+    ) -> Result<TokenFacts, StoreError> {
+        match self {
+            Self::Store(store) => facts::read(store, finding, with_networks).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.token_facts(),
+        }
+    }
+
+    /// What each gateway node did with the calls of `token` since `since`.
+    pub(crate) async fn calls_by_node(
+        &self,
+        token: TokenId,
+        since: Timestamp,
+    ) -> Result<Vec<NodeCalls>, StoreError> {
+        match self {
+            Self::Store(store) => store.queries().calls_by_node(token, since).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.calls_by_node(),
         }
     }
 

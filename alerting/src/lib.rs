@@ -33,15 +33,18 @@ mod testing;
 pub use calendar::{Digest, Span, Window};
 pub use config::{
     AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, DigestConfig, EscalationConfig,
-    KafkaOptions, ProtectedTokens, ReceiverConfig, ReceiverSettings, ResponseConfig,
-    ResponseSettings, RouteConfig, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings,
-    SyslogTransport, TargetConfig, TargetSettings, TemplateConfig, WindowConfig,
+    KafkaOptions, KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ReceiverConfig,
+    ReceiverSettings, ResponderConfig, ResponseConfig, ResponseRuleConfig, ResponseSettings,
+    RouteConfig, RuleAction, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings, SyslogTransport,
+    TargetConfig, TargetKind, TargetSettings, TemplateConfig, WindowConfig,
 };
 pub use dispatcher::{AlertingEvent, Dispatcher, ReceiverStatus, Runtime};
 pub use error::AlertingError;
 pub use metrics::AlertingMetrics;
 pub use occasion::{Occasion, notification_id, response_id};
-pub use response::{ResponseDecision, ResponsePast, ResponseReason, decide_response};
+pub use response::{
+    ResponseDecision, ResponsePast, ResponseReason, ResponseRule, TokenFacts, decide_response,
+};
 pub use routing::{
     Escalation, GroupBy, Grouping, Outside, ReceiverPolicy, Repeat, Route, RouteStep, RouteVerdict,
     Routing, RoutingAccount, Way, WayAccount,

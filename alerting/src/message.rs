@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use tokenwatch_model::{Finding, Response, ResponseAction, ResponseResult, token_facts};
+use tokenwatch_model::{Finding, HoldEnd, Response, ResponseResult, token_facts};
 use url::Url;
 
 use crate::layout::Layout;
@@ -89,7 +89,7 @@ impl Message {
         Self {
             title: title(item),
             summary: clean(&finding.summary, SUMMARY_LIMIT),
-            facts: facts(finding, item.response.as_ref()),
+            facts: with_links(facts(finding, item.response.as_ref()), item),
             entries: Vec::new(),
             link: public_url.map(|base| link(base, finding)),
             footer: String::new(),
@@ -259,6 +259,7 @@ fn facts(finding: &Finding, response: Option<&Response>) -> Vec<(&'static str, S
         ("Why", why(finding)),
         ("Usually", of_token(evidence.usual.as_ref())),
         ("Done already", Some(done(response))),
+        ("Who is hit", blast_radius(response)),
         ("From", list(&evidence.source_ips)),
         ("Countries", list(&evidence.countries)),
         ("Routes", list(&evidence.routes)),
@@ -268,6 +269,15 @@ fn facts(finding: &Finding, response: Option<&Response>) -> Vec<(&'static str, S
         .into_iter()
         .filter_map(|(label, value)| Some((label, value?)))
         .collect()
+}
+
+/// The facts, and the links by which a response that waits is decided on.
+fn with_links(mut facts: Vec<(&'static str, String)>, item: &Item) -> Vec<(&'static str, String)> {
+    if let Some(links) = &item.links {
+        facts.insert(0, ("Approve", links.approve.clone()));
+        facts.insert(1, ("Veto", links.veto.clone()));
+    }
+    facts
 }
 
 fn since(finding: &Finding) -> String {
@@ -320,25 +330,99 @@ fn done(response: Option<&Response>) -> String {
     let Some(response) = response else {
         return "nothing; nobody was asked to revoke the token".to_owned();
     };
-    let ResponseAction::Revoke = response.action;
+    let (action, details) = (response.action.name(), &response.details);
     let target = clean(&response.target, 80);
     match response.result {
-        ResponseResult::Intended => format!("{target} was asked to revoke the token"),
-        ResponseResult::Delivered => format!("{target} took the request to revoke the token"),
-        ResponseResult::Failed => format!(
-            "revoking the token at {target} FAILED ({})",
-            response.reason
-        ),
+        ResponseResult::Intended => format!("{target} was asked to {action} the token"),
+        ResponseResult::Delivered => {
+            let end = details.ends_at.map(|end| format!(" until {end}"));
+            let end = end.unwrap_or_default();
+            format!("{target} took the request to {action} the token{end}")
+        }
+        ResponseResult::Failed => {
+            let reason = clean(&response.reason, 80);
+            format!("asking {target} to {action} the token FAILED ({reason})")
+        }
         ResponseResult::WouldRespond => {
-            format!("nothing; {target} would be asked to revoke the token if mode were enforce")
+            format!("nothing; {target} would be asked to {action} the token if mode were enforce")
         }
         ResponseResult::Withheld => {
-            format!("nothing; revoking was withheld ({})", response.reason)
+            format!(
+                "nothing; the response ({action}) was withheld ({})",
+                response.reason
+            )
         }
         ResponseResult::Unknown => {
-            format!("{target} may have been asked to revoke the token; the outcome is unknown")
+            format!("{target} may have been asked to {action} the token; the outcome is unknown")
+        }
+        ResponseResult::Held => held(response, &target),
+        ResponseResult::Vetoed => {
+            format!(
+                "nothing; {} vetoed to {action} the token",
+                clean(&details.actor, 80)
+            )
+        }
+        ResponseResult::Lapsed => {
+            format!(
+                "nothing; the wait for people to {action} the token ended ({})",
+                response.reason
+            )
+        }
+        ResponseResult::Undoing | ResponseResult::Undone => {
+            format!(
+                "nothing that still holds; {target} was asked to {action} the token, and to undo it"
+            )
+        }
+        ResponseResult::UndoFailed => {
+            format!("{target} did {action} the token, and did NOT undo it")
         }
     }
+}
+
+fn held(response: &Response, target: &str) -> String {
+    let (action, details) = (response.action.name(), &response.details);
+    let until = details.held_until.map(|end| end.to_string());
+    let until = until.unwrap_or_default();
+    let needed = match details.approvals_needed {
+        0 | 1 => "somebody approves".to_owned(),
+        people => format!("{people} people approve"),
+    };
+    match details.at_hold_end {
+        Some(HoldEnd::Act) => format!(
+            "nothing YET; {target} is asked to {action} the token at {until}, or once {needed}, unless somebody vetoes"
+        ),
+        _ => format!(
+            "nothing YET; {target} is asked to {action} the token if {needed} until {until}"
+        ),
+    }
+}
+
+/// Who and what is hit if the token ends.
+fn blast_radius(response: Option<&Response>) -> Option<String> {
+    let radius = response?.details.blast_radius.as_deref()?;
+    let first = |label: &str, values: Vec<String>| {
+        let values: Vec<String> = values
+            .iter()
+            .take(3)
+            .map(|value| clean(value, 60))
+            .collect();
+        (!values.is_empty()).then(|| format!("{label} {}", values.join(", ")))
+    };
+    let clients = radius.clients.iter().map(|one| one.user_agent.clone());
+    let networks = radius.networks.iter().map(|one| one.network.to_string());
+    let endpoints = radius.endpoints.iter().map(|one| one.endpoint.clone());
+    let parts = [
+        Some(format!(
+            "{} calls a minute, {} in the day before",
+            number(radius.calls_per_minute),
+            radius.calls_24h
+        )),
+        first("by", clients.collect()),
+        first("from", networks.collect()),
+        first("to", endpoints.collect()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    Some(clean(&parts.join("; "), VALUE_LIMIT))
 }
 
 fn known(finding: &Finding, key: &str) -> Option<String> {

@@ -1,11 +1,14 @@
 //! What alerting counts.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tokenwatch_model::{NotificationResult, ResponseResult};
+use tokenwatch_model::{EffectState, NotificationResult, ResponseResult};
 
 use crate::channel::ChannelName;
 
@@ -17,6 +20,8 @@ pub struct AlertingMetrics {
     queued: Family<ChannelLabels, Gauge>,
     responses: Family<ResponseLabels, Counter>,
     response_retries: Counter,
+    effects: Family<EffectLabels, Counter>,
+    time_to_revoke: TimeToRevoke,
     overflows: Counter,
     ledger_errors: Family<LedgerLabels, Counter>,
     reconciliations: Counter,
@@ -42,6 +47,11 @@ struct ResponseLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EffectLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LedgerLabels {
     operation: LedgerOperation,
 }
@@ -52,6 +62,17 @@ struct LedgerLabels {
 pub(crate) enum LedgerOperation {
     read,
     write,
+}
+
+/// From the detection until gateways refuse the token: from what a person cannot do better to what is no help any more.
+#[derive(Clone, Debug)]
+struct TimeToRevoke(Histogram);
+
+impl Default for TimeToRevoke {
+    fn default() -> Self {
+        let bounds = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0];
+        Self(Histogram::new(bounds))
+    }
 }
 
 impl AlertingMetrics {
@@ -82,6 +103,16 @@ impl AlertingMetrics {
             "response_retries",
             "Attempts to respond that failed and are tried again",
             self.response_retries.clone(),
+        );
+        registry.register(
+            "response_effects",
+            "Revocations and suspensions by what the calls after them say",
+            self.effects.clone(),
+        );
+        registry.register(
+            "time_to_revoke_seconds",
+            "From the detection until gateways refused the token",
+            self.time_to_revoke.0.clone(),
         );
         registry.register(
             "queue_overflows",
@@ -140,6 +171,15 @@ impl AlertingMetrics {
 
     pub(crate) fn response_retried(&self) {
         self.response_retries.inc();
+    }
+
+    pub(crate) fn took_effect(&self, state: EffectState) {
+        let state = state.name();
+        self.effects.get_or_create(&EffectLabels { state }).inc();
+    }
+
+    pub(crate) fn time_to_revoke(&self, duration: Duration) {
+        self.time_to_revoke.0.observe(duration.as_secs_f64());
     }
 
     pub(crate) fn overflowed(&self) {

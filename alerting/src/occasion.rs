@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use tokenwatch_model::{FindingId, Severity};
+use tokenwatch_model::{FindingId, ResponseAction, Severity};
 
 /// What about a finding is worth a message. Later ones outweigh earlier ones where a message holds several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,9 +94,13 @@ pub(crate) fn group_message_id(receiver: &str, each: &[String]) -> String {
     stable_id("ntf_", &parts)
 }
 
-/// The id of a response: one per finding and target, for ever.
-pub fn response_id(finding: FindingId, target: &str) -> String {
-    stable_id("rsp_", &[&finding.to_string(), target])
+/// The id of a response: one per finding, target and action, for ever. A revocation's does not name the action.
+pub fn response_id(finding: FindingId, target: &str, action: ResponseAction) -> String {
+    let finding = finding.to_string();
+    match action {
+        ResponseAction::Revoke => stable_id("rsp_", &[&finding, target]),
+        milder => stable_id("rsp_", &[&finding, target, milder.name()]),
+    }
 }
 
 /// `prefix` and 128 bits of a hash over `parts`, in hexadecimal.

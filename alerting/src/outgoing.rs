@@ -44,6 +44,17 @@ pub(crate) struct Item {
     pub severity: Severity,
     /// What was done about it before anybody was told.
     pub response: Option<Response>,
+    /// How to decide on it, where it waits and the receiver may.
+    pub links: Option<Links>,
+}
+
+/// Signed links by which a response that waits is decided on. Whoever has them may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// Does it now.
+    pub approve: String,
+    /// Does not do it.
+    pub veto: String,
 }
 
 /// What Tokenwatch says of itself.

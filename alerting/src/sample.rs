@@ -55,6 +55,7 @@ impl Sample {
                 severity: finding.severity,
                 finding: Arc::new(finding),
                 response: None,
+                links: None,
             })
             .collect();
         let severity = items.iter().map(|item| item.severity).max();

@@ -113,6 +113,7 @@ pub(crate) fn outgoing_of(findings: Vec<Finding>) -> Outgoing {
             severity: finding.severity,
             finding: Arc::new(finding),
             response: None,
+            links: None,
         })
         .collect();
     let id = match items.as_slice() {

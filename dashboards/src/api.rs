@@ -1,5 +1,7 @@
 //! The JSON API under `/api/v1`: one file per page of the console.
 
+mod audit;
+mod detectors;
 mod findings;
 mod incidents;
 mod input;
@@ -8,10 +10,12 @@ mod notifications;
 mod operators;
 mod overview;
 mod registration;
+pub(crate) mod responses;
 mod series;
 mod session;
 mod silences;
 mod tokens;
+mod verdicts;
 
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -41,6 +45,7 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
             "/findings/{id}/acknowledgement",
             post(operators::acknowledge_finding).delete(operators::withdraw_finding),
         )
+        .route("/findings/{id}/routing", get(findings::routing))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::show))
         .route(
@@ -48,7 +53,15 @@ pub(crate) fn routes(state: &DashboardState) -> Router<DashboardState> {
             post(operators::acknowledge_incident).delete(operators::withdraw_incident),
         )
         .route("/notifications", get(notifications::list))
-        .route("/audit", get(operators::trail))
+        .route("/verdicts", post(verdicts::say))
+        .route("/detectors", get(detectors::list))
+        .route("/detectors/{name}/demotion", post(detectors::demote))
+        .route("/audit", get(audit::list))
+        .route("/responses", get(responses::list))
+        .route("/responses/{id}", get(responses::show))
+        .route("/responses/{id}/approve", post(responses::approve))
+        .route("/responses/{id}/veto", post(responses::veto))
+        .route("/responses/{id}/undo", post(responses::undo))
         .route("/silences", get(silences::list).post(silences::create))
         .route("/silences/preview", post(silences::preview))
         .route(

@@ -16,7 +16,9 @@ mod live;
 mod metrics;
 mod problem;
 mod registrar;
+mod respond;
 mod router;
+mod routing;
 mod service;
 mod state;
 mod status;
@@ -28,6 +30,7 @@ pub use live::{LiveEvent, LiveStats};
 pub use metrics::DashboardsMetrics;
 pub use registrar::{Registrar, RegistrarError};
 pub use router::router;
+pub use routing::RouteTeller;
 pub use state::{DashboardError, DashboardParts, DashboardState};
 pub use status::{
     Component, ComponentState, EngineStatus, NotReady, PipelineLatency, PipelineStatus, Readiness,

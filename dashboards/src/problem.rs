@@ -27,6 +27,8 @@ pub(crate) enum ApiError {
     BadRequest(String),
     #[error("there is nothing here")]
     NotFound,
+    #[error("{0}")]
+    Conflict(String),
     #[error("too many attempts")]
     Throttled { retry_after: Duration },
     #[error("too many requests are under way")]
@@ -57,6 +59,7 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,

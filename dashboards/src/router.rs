@@ -10,12 +10,12 @@ use tower_http::compression::CompressionLayer;
 
 use crate::problem::ApiError;
 use crate::state::DashboardState;
-use crate::{api, assets, headers, limits, service};
+use crate::{api, assets, headers, limits, respond, service};
 
 /// The largest body that a request of ours has: a login.
 const BODY_BYTES_LIMIT: usize = 16 * 1024;
 
-/// The API, the console, `/healthz`, `/readyz` and `/metrics`.
+/// The API, the console, the pages behind signed links, `/healthz`, `/readyz` and `/metrics`.
 ///
 /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that logins are limited per address.
 pub fn router(state: DashboardState) -> Router {
@@ -24,6 +24,7 @@ pub fn router(state: DashboardState) -> Router {
         .route("/readyz", get(service::readyz))
         .route("/metrics", get(service::metrics))
         .nest("/api/v1", api::routes(&state))
+        .merge(respond::routes(&state))
         .fallback(get(assets::serve))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_LIMIT))

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use tokenwatch_model::Clock;
+use tokenwatch_model::{Clock, ResponseLinkKey};
 use tokenwatch_store::Store;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use crate::explainer::Explainer;
 use crate::live::LiveEvent;
 use crate::metrics::DashboardsMetrics;
 use crate::registrar::Registrar;
+use crate::routing::RouteTeller;
 use crate::status::{PipelineStatus, Readiness};
 
 /// What the API and the console need of the rest of the process.
@@ -38,8 +39,12 @@ pub struct DashboardParts {
     pub live: broadcast::Sender<LiveEvent>,
     /// Answers why a token has, or has not, a finding.
     pub explainer: Explainer,
+    /// Tells which way findings go to people.
+    pub routing: RouteTeller,
     /// Writes what is known of tokens.
     pub registrar: Registrar,
+    /// What signs links by which responses are decided on, if there are any.
+    pub link_key: Option<ResponseLinkKey>,
     /// Ends live streams at shutdown.
     pub shutdown: CancellationToken,
 }
@@ -60,7 +65,9 @@ pub struct Shared {
     pub(crate) pipeline: watch::Receiver<PipelineStatus>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) explainer: Explainer,
+    pub(crate) routing: RouteTeller,
     pub(crate) registrar: Registrar,
+    pub(crate) link_key: Option<ResponseLinkKey>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) auth: Auth,
     pub(crate) request_turns: Arc<Semaphore>,
@@ -91,7 +98,9 @@ impl DashboardState {
             pipeline: parts.pipeline,
             live: parts.live,
             explainer: parts.explainer,
+            routing: parts.routing,
             registrar: parts.registrar,
+            link_key: parts.link_key,
             shutdown: parts.shutdown,
         })))
     }

@@ -1,7 +1,7 @@
 """A receiver of signed webhooks, and a gateway that does as it is told by them.
 
     $(deploy/dev/python.sh) deploy/dev/webhook_sink.py --out hooks.ndjson [--listen 127.0.0.1:0] [--revoked FILE]
-                            [--fail RATE] [--hang RATE] [--lose RATE] [--hang-secs 60] [--gone]
+                            [--fail RATE] [--limit RATE] [--hang RATE] [--lose RATE] [--hang-secs 60] [--gone]
 
 Signatures are checked by PyPI's `standardwebhooks`, which shares no code with Tokenwatch; the secret (`whsec_…`) is in WEBHOOK_SECRET. The
 first line on stdout is {"address": "127.0.0.1:PORT"}. Every POST becomes one JSON line in --out:
@@ -9,7 +9,7 @@ first line on stdout is {"address": "127.0.0.1:PORT"}. Every POST becomes one JS
     {"at", "path", "id", "type", "verified", "error", "outcome", "status", "data"}
 
 `outcome` is `new` (taken, first time), `duplicate` (taken before; answered 200 again), `refused` (not signed by us: 401), `failed` (told to
-answer 500), `hung` (told to answer nothing for a while, nothing taken), `lost` (taken, but the answer never sent) or `gone` (410). An id that
+answer 500), `limited` (told to answer 429 and to come back after a second), `hung` (told to answer nothing for a while, nothing taken), `lost` (taken, but the answer never sent) or `gone` (410). An id that
 is `new` twice would be a message delivered twice. `--fail 0.2` means every fifth request, by chance. The rates can be changed while it runs:
 
     curl -X PUT http://ADDRESS/control -d '{"fail": 1.0}'
@@ -39,7 +39,7 @@ class State:
         self.out = open(arguments.out, "a", encoding="utf-8")
         self.revoked = arguments.revoked
         self.hang_secs = arguments.hang_secs
-        self.behaviour = {"fail": arguments.fail, "hang": arguments.hang, "lose": arguments.lose, "gone": arguments.gone}
+        self.behaviour = {"fail": arguments.fail, "limit": arguments.limit, "hang": arguments.hang, "lose": arguments.lose, "gone": arguments.gone}
         self.taken = set()
         self.lock = threading.Lock()
 
@@ -69,6 +69,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, body=b""):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        if status == 429:
+            self.send_header("Retry-After", "1")
         self.end_headers()
         self.wfile.write(body)
 
@@ -122,6 +124,8 @@ class Handler(BaseHTTPRequestHandler):
             return "hung", None
         if random.random() < rates["fail"]:
             return "failed", 500
+        if random.random() < rates["limit"]:
+            return "limited", 429
         lose = random.random() < rates["lose"]
         if not state.take(message_id):
             return "duplicate", 200
@@ -137,6 +141,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--revoked")
     parser.add_argument("--fail", type=float, default=0.0)
+    parser.add_argument("--limit", type=float, default=0.0)
     parser.add_argument("--hang", type=float, default=0.0)
     parser.add_argument("--lose", type=float, default=0.0)
     parser.add_argument("--hang-secs", type=float, default=60.0)

@@ -1,8 +1,8 @@
-//! What was done about a finding: notifications to people, responses to machines.
+//! Who was told of a finding: one line for every message and receiver.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FindingId, Severity, Timestamp, TokenId};
+use crate::{FindingId, Severity, Timestamp};
 
 /// One line of the ledger: what became of one message to one receiver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,94 +83,6 @@ impl NotificationResult {
             Self::Failed => "failed",
             Self::Muted => "muted",
             Self::Waiting => "waiting",
-        }
-    }
-}
-
-/// One line of the journal of responses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Response {
-    /// Stable per finding and target.
-    pub id: String,
-    /// The finding that called for it.
-    pub finding_id: FindingId,
-    /// The token.
-    pub token_id: TokenId,
-    /// What was asked.
-    pub action: ResponseAction,
-    /// The responder's name in the configuration.
-    pub target: String,
-    /// Whether it was meant.
-    pub mode: ResponseMode,
-    /// When this line was written.
-    pub at: Timestamp,
-    /// What became of it.
-    pub result: ResponseResult,
-    /// Why, where there is more to say; never a secret.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-}
-
-/// What a gateway or identity provider is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResponseAction {
-    /// Make the token useless.
-    Revoke,
-}
-
-/// Whether responses are carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResponseMode {
-    /// Nothing is done or journalled.
-    Off,
-    /// What would be done is journalled.
-    #[default]
-    DryRun,
-    /// It is done.
-    Enforce,
-}
-
-impl ResponseMode {
-    /// The contract name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::DryRun => "dry_run",
-            Self::Enforce => "enforce",
-        }
-    }
-}
-
-/// What became of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResponseResult {
-    /// About to be asked for: written before the request, so that it is never asked twice.
-    Intended,
-    /// The target confirmed it.
-    Delivered,
-    /// The target refused, or could not be reached.
-    Failed,
-    /// Dry run: would have been asked for.
-    WouldRespond,
-    /// Not asked for: protected token, rate limit.
-    Withheld,
-    /// The process died between asking and hearing; not asked again.
-    Unknown,
-}
-
-impl ResponseResult {
-    /// The contract name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Intended => "intended",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-            Self::WouldRespond => "would_respond",
-            Self::Withheld => "withheld",
-            Self::Unknown => "unknown",
         }
     }
 }

@@ -11,6 +11,7 @@ mod explanation;
 mod finding;
 mod flags;
 mod format;
+mod handling;
 mod id;
 mod incident;
 mod jwt;
@@ -22,6 +23,7 @@ mod outcome;
 mod owned;
 mod profile;
 mod registration;
+mod response;
 mod secret;
 mod severity;
 mod silence;
@@ -35,19 +37,23 @@ pub use explanation::{DetectorVerdict, DetectorView, ExplainedFigure, Explanatio
 pub use finding::{Evidence, Finding, FindingStatus, FindingToken, Signal, Subject, SubjectKind};
 pub use flags::{EventFlag, EventFlags};
 pub use format::Format;
+pub use handling::{Handling, HandlingState, Saying, Word};
 pub use id::{FindingId, IdError, TokenId};
 pub use incident::{FamilyEvidence, Incident};
 pub use jwt::{JwtAlgorithm, JwtFact, JwtFacts, JwtKeyKind, JwtUse};
 pub use latency::{LatencyRecorder, LatencySummary};
-pub use ledger::{
-    Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
-};
+pub use ledger::{Notification, NotificationResult};
 pub use matcher::{FindingMatcher, token_facts};
 pub use origin::{Origin, Position, StreamId};
 pub use outcome::Outcome;
 pub use profile::{ProfilePeak, ProfilePlace, TokenProfile};
 pub use registration::{
     Quota, QuotaPeriod, Registration, RegistrationError, RegistryKey, RegistryOrigin, TokenClass,
+};
+pub use response::{
+    Approval, BlastRadius, Effect, EffectState, HoldEnd, NodeEffect, OrderRefusal, OrderVerb,
+    Response, ResponseAction, ResponseDetails, ResponseLinkKey, ResponseMode, ResponseOrder,
+    ResponseResult, UsedClient, UsedEndpoint, UsedNetwork,
 };
 pub use secret::SecretSource;
 pub use severity::Severity;

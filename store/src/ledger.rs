@@ -1,14 +1,14 @@
-//! Reads the ledger of notifications and the journal of responses, for alerting.
+//! Reads the ledger of notifications, for alerting.
 //!
 //! Every line is kept; what counts is the newest of each message. Two lines of the same moment are told apart by
 //! their result: the one that says how it ended is the newer.
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Finding, FindingId, Notification, Response, Severity, Timestamp};
+use tokenwatch_model::{Finding, FindingId, Notification, Severity, Timestamp};
 
 use crate::error::StoreError;
-use crate::rows::{NotificationRow, ResponseRow};
+use crate::rows::NotificationRow;
 use crate::store::Store;
 
 #[derive(Debug, Row, Serialize, Deserialize)]
@@ -61,38 +61,6 @@ impl Store {
             .into_iter()
             .map(|row| (row.receiver, row.reason))
             .collect())
-    }
-
-    /// The newest line of every response to `findings`.
-    pub async fn responses_of(&self, findings: &[FindingId]) -> Result<Vec<Response>, StoreError> {
-        if findings.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = self
-            .client()
-            .query(
-                "SELECT ?fields FROM responses WHERE finding_id IN ? \
-                 ORDER BY id, at DESC, result != 'intended' DESC LIMIT 1 BY id",
-            )
-            .bind(names(findings))
-            .fetch_all::<ResponseRow>()
-            .await?;
-        rows.into_iter().map(ResponseRow::into_response).collect()
-    }
-
-    /// The newest line of every response since `since`, and of every older one without an outcome; oldest first.
-    pub async fn responses_since(&self, since: Timestamp) -> Result<Vec<Response>, StoreError> {
-        let rows = self
-            .client()
-            .query(
-                "SELECT ?fields FROM (SELECT * FROM responses \
-                 ORDER BY id, at DESC, result != 'intended' DESC LIMIT 1 BY id) \
-                 WHERE at >= fromUnixTimestamp64Micro(toInt64(?)) OR result = 'intended' ORDER BY at, id",
-            )
-            .bind(since.as_micros())
-            .fetch_all::<ResponseRow>()
-            .await?;
-        rows.into_iter().map(ResponseRow::into_response).collect()
     }
 
     /// A page of the findings, in the order of their ids and after `after`, whose last event is not before `since`

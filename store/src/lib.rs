@@ -18,6 +18,7 @@ mod operators;
 pub mod queries;
 mod registrations;
 mod replay;
+mod responses;
 mod retention;
 mod rollup;
 mod rows;
@@ -35,12 +36,12 @@ pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use history::History;
 pub use metrics::StoreMetrics;
-pub use operators::{ACKNOWLEDGED, Lease, SILENCES_LIMIT, WITHDRAWN};
+pub use operators::{Lease, SILENCES_LIMIT};
 pub use registrations::{KnownRegistration, RegistrationVersion};
 pub use replay::StoredSet;
 pub use rows::{
-    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseRow, SignalRow,
-    SilenceRow, UserRow, VerdictRow,
+    AuditRow, EventRow, FindingRow, IncidentRow, NotificationRow, ResponseOrderRow, ResponseRow,
+    SignalRow, SilenceRow, UserRow, VerdictRow,
 };
 pub use state::StoreState;
 pub use store::Store;

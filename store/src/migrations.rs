@@ -12,12 +12,13 @@ use crate::retention;
 use crate::store::Store;
 
 /// Every migration, by number.
-const MIGRATIONS: [(u32, &str); 6] = [
+const MIGRATIONS: [(u32, &str); 7] = [
     (1, include_str!("../migrations/0001_schema.sql")),
     (2, include_str!("../migrations/0002_sessions.sql")),
     (3, include_str!("../migrations/0003_incidents.sql")),
     (4, include_str!("../migrations/0004_registrations.sql")),
     (5, include_str!("../migrations/0005_alerting.sql")),
+    (6, include_str!("../migrations/0006_responses.sql")),
     (7, include_str!("../migrations/0007_jwt.sql")),
 ];
 /// `TABLE_ALREADY_EXISTS`.

@@ -2,20 +2,16 @@
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Acknowledgement, Silence, Timestamp};
+use tokenwatch_model::{Acknowledgement, Silence, Timestamp, Word};
 
 use crate::error::StoreError;
-use crate::rows::{AuditRow, SilenceRow, from_json, to_json};
+use crate::rows::{SilenceRow, from_json, to_json};
 use crate::store::Store;
 
 /// Silences that are read at once; more than anybody can oversee.
 pub const SILENCES_LIMIT: usize = 1_000;
 /// Acknowledgements that are read at once, newest first.
 const ACKNOWLEDGEMENTS_LIMIT: u32 = 50_000;
-/// The verdicts that mean "somebody deals with it".
-pub const ACKNOWLEDGED: &str = "acknowledged";
-/// The verdict that takes an acknowledgement back.
-pub const WITHDRAWN: &str = "acknowledgement_withdrawn";
 
 /// An instance's claim to be the one that acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,19 +108,9 @@ impl Store {
                 at: Timestamp::from_micros(row.at),
                 actor: row.actor,
                 // Any verdict is a word of somebody who looked; only taking it back is not.
-                is_withdrawn: row.verdict == WITHDRAWN,
+                is_withdrawn: Word::named(&row.verdict).is_some_and(Word::is_withdrawal),
             })
             .collect())
-    }
-
-    /// What operators did, newest first.
-    pub async fn audit_trail(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        Ok(self
-            .client()
-            .query("SELECT ?fields FROM audit ORDER BY at DESC, actor, action, subject LIMIT ?")
-            .bind(limit)
-            .fetch_all::<AuditRow>()
-            .await?)
     }
 
     /// Every instance's newest claim to `name`.

@@ -5,17 +5,22 @@
 //! limit of rows, of time and of memory.
 
 mod activity;
+mod audit;
 mod band;
+mod blast_radius;
 mod breakdown;
 mod circumstances;
 mod deployment;
 mod events;
 mod findings;
 mod grid;
+mod handling;
 mod incidents;
 mod notifications;
 mod overview;
 mod page;
+mod precision;
+mod responses;
 mod series;
 mod tokens;
 
@@ -26,7 +31,9 @@ use clickhouse::{RowOwned, RowRead};
 use ipnet::IpNet;
 use tokenwatch_model::{Subject, SubjectKind, Timestamp, TokenId};
 
+pub use audit::{AuditFilter, AuditLine};
 pub use band::{BandPoint, baseline_band};
+pub use blast_radius::NodeCalls;
 pub use breakdown::{ClientCount, PlaceCount, RouteCount};
 pub use circumstances::Arrivals;
 pub use deployment::DeploymentTotals;
@@ -37,6 +44,8 @@ pub use incidents::{IncidentFilter, IncidentOrder};
 pub use notifications::NotificationFilter;
 pub use overview::{DetectorCount, FindingPoint, FleetTotals, SeverityCounts};
 pub use page::{CursorError, Page};
+pub use precision::DetectorRecord;
+pub use responses::ResponseFilter;
 pub use series::CallPoint;
 pub use tokens::{TokenOrder, TokenRow};
 
@@ -219,6 +228,15 @@ fn ipv6(address: IpAddr) -> Ipv6Addr {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
         IpAddr::V6(address) => address,
     }
+}
+
+/// Binds a time range, in microseconds; all of time where there is none.
+fn bind_range_if(query: Query, range: Option<TimeRange>) -> Query {
+    let always = TimeRange {
+        from: Timestamp::from_micros(0),
+        to: Timestamp::from_micros(i64::MAX),
+    };
+    bind_range(query, range.unwrap_or(always))
 }
 
 /// Binds a time range, in microseconds.

@@ -27,6 +27,7 @@ pub(crate) async fn apply(store: &Store) -> Result<(), StoreError> {
         ("incidents", "toDateTime(last_event_at)", retention.findings),
         ("notifications", "toDateTime(at)", retention.findings),
         ("responses", "toDateTime(at)", retention.findings),
+        ("response_orders", "toDateTime(at)", retention.findings),
         ("verdicts", "toDateTime(at)", retention.findings),
         ("audit", "toDateTime(at)", retention.findings),
     ];

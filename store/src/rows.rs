@@ -13,7 +13,7 @@ pub(crate) use blob::Blob;
 pub use event::EventRow;
 pub use finding::{FindingRow, SignalRow};
 pub use incident::IncidentRow;
-pub use ledger::{NotificationRow, ResponseRow};
+pub use ledger::{NotificationRow, ResponseOrderRow, ResponseRow};
 pub use operator::{AuditRow, SilenceRow, UserRow, VerdictRow};
 
 use crate::error::StoreError;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The console in headless Chromium against the demo: log in, a finding appears live, its page, its token, its events; screenshots."""
+"""The console in headless Chromium against the demo: log in, a finding appears live, its page, its token, its events; what operators do; screenshots."""
 
 import os
 import pathlib

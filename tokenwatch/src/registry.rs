@@ -48,8 +48,10 @@ pub(crate) enum Change {
         place: String,
         actor: String,
     },
-    /// A response revoked a token.
+    /// A response revoked or suspended a token.
     Revoked { id: TokenId, at: Timestamp },
+    /// A response that had revoked or suspended a token was taken back.
+    Restored { id: TokenId, at: Timestamp },
 }
 
 impl Change {
@@ -59,7 +61,7 @@ impl Change {
             Self::All { origin, .. } | Self::Withdrawn { origin } => *origin,
             Self::One { .. } => RegistryOrigin::Api,
             Self::Leaked { .. } => RegistryOrigin::Leak,
-            Self::Revoked { .. } => RegistryOrigin::Response,
+            Self::Revoked { .. } | Self::Restored { .. } => RegistryOrigin::Response,
         }
     }
 }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokenwatch_alerting::{AlertingEvent, AlertingMetrics, Dispatcher};
 use tokenwatch_dashboards::{
     Component, ComponentState, DashboardParts, DashboardState, DashboardsMetrics, Explainer,
-    LiveEvent, PipelineStatus, Registrar,
+    LiveEvent, PipelineStatus, Registrar, RouteTeller,
 };
 use tokenwatch_detectors::{DetectorSettings, Engine, Registry as KnownTokens};
 use tokenwatch_ingest::{DeadLetters, Decoder, Geo, IngestMetrics, TokenKey};
@@ -313,7 +313,15 @@ impl Wiring {
             pipeline,
             live: self.live.clone(),
             explainer: self.explainer(),
+            routing: self.route_teller(),
             registrar,
+            link_key: self
+                .settings
+                .alerting
+                .response
+                .links
+                .clone()
+                .map(|links| links.key),
             shutdown: self.stops.http.clone(),
         })?;
         Ok(tokenwatch_dashboards::router(console).merge(sources.push_router()))
@@ -334,6 +342,17 @@ impl Wiring {
                     explanation::explain(&store, detectors, token, at, &mut |_, _| {}).await?;
                 Ok(serde_json::to_value(account).expect("an account has texts for keys"))
             }
+        })
+    }
+}
+
+impl Wiring {
+    /// What `tokenwatch routes test` tells, of stored findings.
+    fn route_teller(&self) -> RouteTeller {
+        let settings = self.settings.alerting.clone();
+        RouteTeller::new(move |finding, at| {
+            let account = settings.routing.explain(finding, at);
+            serde_json::to_value(account).expect("an account has texts for keys")
         })
     }
 }

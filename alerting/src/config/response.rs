@@ -1,19 +1,28 @@
-//! `[alerting.response]`: what is done about critical findings, and to whom it is never done.
+//! `[alerting.response]`: what is done about findings, by whom, and to whom it is never done.
 
-use std::sync::Arc;
+mod links;
+mod rules;
+mod targets;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Finding, Problems, ResponseMode, SecretSource};
+use tokenwatch_model::{Finding, Problems, ResponseAction, ResponseMode, SecretSource, Severity};
 
 use super::secrets::{self, SecretUrl, UrlKeys};
-use crate::response::ResponseReason;
+use crate::response::{ResponseReason, ResponseRule};
 use crate::signature::SigningSecret;
+
+pub use links::{LinksConfig, LinksSettings};
+pub use rules::{ResponseRuleConfig, RuleAction};
+pub use targets::{KongCredential, ResponderConfig, TargetKind, TargetSettings};
 
 /// Each response in flight is a task; this many an hour bounds them.
 const PER_HOUR_LIMIT: u32 = 1_000;
 /// What a dry run without a target calls it.
 const UNNAMED_TARGET: &str = "revoke";
+/// Calls that are let in so long after a revocation are the gateway's way of hearing of it.
+const LONGEST_GRACE: Duration = Duration::from_hours(1);
 
 /// `[alerting.response]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,14 +32,31 @@ pub struct ResponseConfig {
     pub mode: ResponseMode,
     /// At most this many responses in an hour; more are withheld.
     pub max_per_hour: u32,
+    /// At most this many in an hour on the tokens of one owner (team, consumer); more are withheld.
+    pub max_per_hour_per_owner: u32,
     /// A token that was revoked is not revoked again for another finding within this time.
     #[serde(with = "humantime_serde")]
     pub repeat_after: Duration,
     /// Tokens that are never revoked.
     pub protected: ProtectedTokens,
-    /// The webhook that revokes; needed to enforce.
+    /// How long after a response calls may still be let in; what comes later says that it did not work.
+    #[serde(with = "humantime_serde")]
+    pub effect_grace: Duration,
+    /// How long the token's calls are watched after a response.
+    #[serde(with = "humantime_serde")]
+    pub watch_for: Duration,
+    /// The webhook that revokes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetConfig>,
+    /// More of those that are asked; one of either is needed to enforce.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<ResponderConfig>,
+    /// What is done about which finding: the first that matches decides. Without any, critical findings revoke.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<ResponseRuleConfig>,
+    /// Links in messages by which a response that waits is approved or vetoed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<LinksConfig>,
 }
 
 /// `[alerting.response.protected]`: tokens that are never revoked, by any of their names.
@@ -66,6 +92,8 @@ pub struct TargetConfig {
     pub secret_file: Vec<String>,
     /// Whether it may have a private, link-local or loopback address, and be reached by http.
     pub allow_private: bool,
+    /// Whether it takes `token.restore`, which takes back what it did.
+    pub undo: bool,
 }
 
 /// `[alerting.response]`, checked.
@@ -75,25 +103,22 @@ pub struct ResponseSettings {
     pub mode: ResponseMode,
     /// At most this many in an hour.
     pub max_per_hour: u32,
+    /// At most this many in an hour on the tokens of one owner.
+    pub max_per_hour_per_owner: u32,
     /// A token is revoked once in this time.
     pub repeat_after: Duration,
     /// Tokens that are never revoked.
     pub protected: ProtectedTokens,
-    /// What the journal calls the target.
-    pub target_name: Arc<str>,
-    /// The target; always there in mode `enforce`.
-    pub target: Option<TargetSettings>,
-}
-
-/// The target, checked.
-#[derive(Clone, Debug)]
-pub struct TargetSettings {
-    /// Where it is.
-    pub url: SecretUrl,
-    /// What requests are signed with.
-    pub secrets: Vec<SigningSecret>,
-    /// Whether its address may be a private one.
-    pub allow_private: bool,
+    /// How long after a response calls may still be let in.
+    pub effect_grace: Duration,
+    /// How long calls are watched after a response.
+    pub watch_for: Duration,
+    /// Those that are asked. Without any, a dry run has one that does nothing.
+    pub targets: Vec<TargetSettings>,
+    /// What is done about which finding: the first that matches decides.
+    pub rules: Vec<ResponseRule>,
+    /// Links by which a response that waits is approved or vetoed.
+    pub links: Option<LinksSettings>,
 }
 
 impl Default for ResponseConfig {
@@ -101,10 +126,44 @@ impl Default for ResponseConfig {
         Self {
             mode: ResponseMode::DryRun,
             max_per_hour: 20,
+            max_per_hour_per_owner: 20,
             repeat_after: Duration::from_hours(24),
             protected: ProtectedTokens::default(),
+            effect_grace: Duration::from_mins(5),
+            watch_for: Duration::from_hours(1),
             target: None,
+            targets: Vec::new(),
+            rules: Vec::new(),
+            links: None,
         }
+    }
+}
+
+impl ResponseSettings {
+    /// Whether anything may be done about `finding`, as far as it says itself.
+    pub(crate) fn concerns(&self, finding: &Finding) -> bool {
+        self.mode != ResponseMode::Off
+            && finding.token.is_some()
+            && self.rules.iter().any(|rule| rule.may_act_on(finding))
+    }
+
+    /// The gravest that may be done about `finding`, as far as it says itself.
+    pub(crate) fn gravest(&self, finding: &Finding) -> Option<ResponseAction> {
+        let rules = self.rules.iter().filter(|rule| rule.may_act_on(finding));
+        rules.filter_map(|rule| rule.action).max()
+    }
+
+    /// Whether any rule asks from where tokens are used.
+    pub(crate) fn restricts(&self) -> bool {
+        let restrict = Some(ResponseAction::Restrict);
+        self.rules.iter().any(|rule| rule.action == restrict)
+    }
+
+    /// The mildest severity that anything is done about.
+    pub(crate) fn mildest(&self) -> Option<Severity> {
+        let acting = self.rules.iter().filter(|rule| rule.action.is_some());
+        let severities = acting.map(|rule| rule.matcher.severity.unwrap_or(Severity::Info));
+        severities.min().filter(|_| self.mode != ResponseMode::Off)
     }
 }
 
@@ -129,15 +188,30 @@ impl ProtectedTokens {
 
 pub(super) fn validate(
     config: &ResponseConfig,
+    receivers: &[&str],
+    has_public_url: bool,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
-) -> Option<ResponseSettings> {
-    if config.max_per_hour == 0 || config.max_per_hour > PER_HOUR_LIMIT {
-        let message =
-            format!("must be from 1 to {PER_HOUR_LIMIT}; to do nothing, set mode = \"off\"");
-        problems.add("response.max_per_hour", message);
+) -> ResponseSettings {
+    for (key, value) in [
+        ("response.max_per_hour", config.max_per_hour),
+        (
+            "response.max_per_hour_per_owner",
+            config.max_per_hour_per_owner,
+        ),
+    ] {
+        if value == 0 || value > PER_HOUR_LIMIT {
+            let message =
+                format!("must be from 1 to {PER_HOUR_LIMIT}; to do nothing, set mode = \"off\"");
+            problems.add(key, message);
+        }
     }
-    if config.mode == ResponseMode::Enforce && config.target.is_none() {
+    if config.effect_grace > LONGEST_GRACE || config.watch_for < config.effect_grace {
+        let message = "must be at least effect_grace, which is an hour at most";
+        problems.add("response.watch_for", message);
+    }
+    let has_target = config.target.is_some() || !config.targets.is_empty();
+    if config.mode == ResponseMode::Enforce && !has_target {
         problems.add("response.target", "is needed when mode is \"enforce\"");
     }
     for (index, token) in config.protected.tokens.iter().enumerate() {
@@ -146,41 +220,21 @@ pub(super) fn validate(
             problems.add(key, "is not a token id: tok_ and 26 characters");
         }
     }
-    let target = match &config.target {
-        None => None,
-        Some(target) => Some(validate_target(target, secrets, problems)?),
-    };
-    let named = config.target.as_ref().map(|target| target.name.as_str());
-    Some(ResponseSettings {
+    let targets = targets::validate(config, secrets, problems);
+    let rules = rules::validate(&config.rules, &targets, problems);
+    let links = config.links.as_ref();
+    let links =
+        links.map(|links| links::validate(links, receivers, has_public_url, secrets, problems));
+    ResponseSettings {
         mode: config.mode,
         max_per_hour: config.max_per_hour,
+        max_per_hour_per_owner: config.max_per_hour_per_owner,
         repeat_after: config.repeat_after,
         protected: config.protected.clone(),
-        target_name: named.unwrap_or(UNNAMED_TARGET).into(),
-        target,
-    })
-}
-
-fn validate_target(
-    target: &TargetConfig,
-    secrets: &dyn SecretSource,
-    problems: &mut Problems,
-) -> Option<TargetSettings> {
-    const KEY: &str = "response.target";
-    if target.name.is_empty() {
-        problems.add("response.target.name", "must not be empty");
+        effect_grace: config.effect_grace,
+        watch_for: config.watch_for,
+        targets,
+        rules,
+        links: links.flatten(),
     }
-    let keys = UrlKeys {
-        url: target.url.as_deref(),
-        url_env: target.url_env.as_deref(),
-        url_file: target.url_file.as_deref(),
-    };
-    let url = secrets::url(KEY, keys, target.allow_private, secrets, problems);
-    let (env, file) = (&target.secret_env, &target.secret_file);
-    let signing = secrets::signing_secrets(KEY, env, file, secrets, problems);
-    Some(TargetSettings {
-        url: url?,
-        secrets: signing,
-        allow_private: target.allow_private,
-    })
 }

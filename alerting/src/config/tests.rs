@@ -24,7 +24,13 @@ fn the_default_announces_to_the_log_and_revokes_nothing() {
         settings.response.mode,
         tokenwatch_model::ResponseMode::DryRun
     );
-    assert!(settings.response.target.is_none());
+    let kinds: Vec<_> = settings
+        .response
+        .targets
+        .iter()
+        .map(|target| &target.kind)
+        .collect();
+    assert!(matches!(kinds[..], [TargetKind::None]));
 }
 
 #[test]
@@ -299,4 +305,63 @@ fn hosted_services_and_collectors_have_their_usual_places() {
     );
     let debug = format!("{settings:?}");
     assert!(!debug.contains("R0UT1NGKEY"), "{debug}");
+}
+
+#[test]
+fn rules_ask_targets_for_what_they_can_do() {
+    let text = r#"
+        [response.target]
+        name = "gateway"
+        url = "https://gateway.example.com/"
+        secret_env = ["HOOK_SECRET"]
+        [[response.targets]]
+        kind = "webhook"
+        name = "gateway"
+        url = "https://gateway.example.com/"
+        secret_env = ["HOOK_SECRET"]
+        undo = true
+        [[response.rules]]
+        action = "notify"
+        hold = "1m"
+        [[response.rules]]
+        action = "suspend"
+        lasts = "1h"
+        targets = ["gateway", "nobody"]
+        [[response.rules]]
+        action = "revoke"
+        lasts = "1h"
+        targets = []
+        [[response.rules]]
+        action = "revoke"
+        targets = ["gateway"]
+        hold = "1s"
+        [[response.rules]]
+        targets = ["gateway"]
+        hold = "1h"
+        people = 2
+        at_hold_end = "act"
+        [[response.rules]]
+        targets = ["gateway"]
+        people = 2
+        [response.links]
+        receivers = ["nobody"]
+        key_env = "PASSWORD"
+    "#;
+    assert_eq!(
+        problems(text, &secrets()),
+        [
+            "alerting.response.targets[0].name",
+            "alerting.response.rules[0].action",
+            "alerting.response.rules[1].targets[0]",
+            "alerting.response.rules[1].targets[1]",
+            "alerting.response.rules[2].lasts",
+            "alerting.response.rules[2].targets",
+            "alerting.response.rules[3].hold",
+            "alerting.response.rules[4].at_hold_end",
+            "alerting.response.rules[5].people",
+            "alerting.response.links",
+            "alerting.response.links.receivers[0]",
+            "alerting.response.links.key",
+        ]
+    );
 }

@@ -159,6 +159,7 @@ impl Case {
             occasion,
             severity: self.finding.severity,
             response: None,
+            links: None,
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use lru::LruCache;
 use tokenwatch_model::{
-    Finding, FindingId, Notification, NotificationResult, Response, ResponseResult, Severity,
-    Timestamp,
+    Finding, FindingId, Notification, NotificationResult, OrderVerb, Response, ResponseMode,
+    ResponseResult, Timestamp,
 };
 use tokenwatch_store::StoreError;
 use tokio::sync::mpsc;
@@ -20,8 +21,9 @@ use crate::desk::{DISABLED_REASON, Departure, ReceiverHealth};
 use crate::lease::{Candidate, Mandate};
 use crate::ledger::{Ledger, publish};
 use crate::metrics::LedgerOperation;
+use crate::outgoing::Links;
 use crate::receiver::{Job, QUEUE_LIMIT, WorkerState};
-use crate::response::{Responder, ResponseDecision, ResponseHistory, decide_response, line_of};
+use crate::response::{Agenda, Responder, ResponseHistory};
 
 /// Findings that are decided on together, with one read and one write of the ledger.
 const BATCH_LIMIT: usize = 256;
@@ -31,6 +33,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(20);
 /// How often silences and acknowledgements are read.
 const PEOPLE_EVERY: Duration = Duration::from_secs(5);
+/// How long what is due about responses waits when the store did not answer.
+const AGENDA_REST: Duration = Duration::from_secs(5);
+/// How often what people said about responses is read.
+const ORDERS_EVERY: Duration = Duration::from_secs(1);
 /// When nothing is due, the desk is looked at this often all the same.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
@@ -51,6 +57,10 @@ pub(super) struct Intake {
     pub(super) ledger: Ledger,
     pub(super) desk: SharedDesk,
     pub(super) history: ResponseHistory,
+    /// What is still to be done about responses.
+    pub(super) agenda: Agenda,
+    /// People's words that were carried out, or make no sense.
+    pub(super) heard_orders: LruCache<(String, String, Timestamp), ()>,
     pub(super) responder: Responder,
     pub(super) outlets: Vec<Outlet>,
     pub(super) behind: Arc<Behind>,
@@ -100,6 +110,7 @@ impl Intake {
             tracing::warn!("another instance announces findings now");
             self.desk.with(super::Desk::clear);
             self.history = ResponseHistory::new();
+            self.agenda = Agenda::default();
         }
         if cancel.is_cancelled() {
             self.drain(inputs.offered).await;
@@ -116,12 +127,16 @@ impl Intake {
         let mut pause = FIRST_PAUSE;
         let mut reconcile_at = Instant::now() + self.settings.reconcile_every;
         let mut people_at = Instant::now() + PEOPLE_EVERY;
+        let mut orders_at = Instant::now();
+        let mut agenda_rests_until = Instant::now();
+        let enforces = self.settings.response.mode == ResponseMode::Enforce;
         let mut renew_at = self.renewal();
         loop {
-            let due_at = Instant::now() + self.until_due();
+            let due_at = Instant::now() + self.until(self.desk.with(|desk| desk.next_due()));
+            let agenda_at = Instant::now() + self.until(self.agenda.next_due());
             tokio::select! {
                 () = cancel.cancelled() => return true,
-                Some(outcome) = inputs.outcomes.recv() => self.history.record(outcome),
+                Some(outcome) = inputs.outcomes.recv() => self.heard_outcome(outcome),
                 Some(health) = inputs.health.recv() => self.tell_of(&health).await,
                 count = inputs.offered.recv_many(&mut batch, BATCH_LIMIT) => {
                     if count == 0 {
@@ -131,6 +146,15 @@ impl Intake {
                 }
                 () = desk.changed() => {}
                 () = sleep_until(due_at) => self.flush().await,
+                () = sleep_until(orders_at), if enforces => {
+                    self.hear_orders().await;
+                    orders_at = Instant::now() + ORDERS_EVERY;
+                }
+                () = sleep_until(agenda_at.max(agenda_rests_until)) => {
+                    if !self.follow_agenda().await {
+                        agenda_rests_until = Instant::now() + AGENDA_REST;
+                    }
+                }
                 () = sleep_until(people_at) => {
                     self.hear_people().await;
                     people_at = Instant::now() + PEOPLE_EVERY;
@@ -159,9 +183,9 @@ impl Intake {
         }
     }
 
-    fn until_due(&self) -> Duration {
+    /// How long to sleep until `due`.
+    fn until(&self, due: Option<Timestamp>) -> Duration {
         let now = self.runtime.clock.now();
-        let due = self.desk.with(|desk| desk.next_due());
         due.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP))
     }
 
@@ -325,6 +349,10 @@ impl Intake {
             .flat_map(|message| &mut message.items)
         {
             item.response = self.history.answer(item.finding.id).cloned();
+            item.links = item
+                .response
+                .as_ref()
+                .and_then(|response| links(&self.settings, departure.receiver, response));
         }
     }
 
@@ -341,82 +369,27 @@ impl Intake {
         }
     }
 
-    /// Decides on responses, writes the journal, and only then asks for them.
-    async fn respond(&mut self, findings: &[Finding]) {
-        let critical: Vec<&Finding> = findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Critical && finding.token.is_some())
-            .collect();
-        if critical.is_empty() {
-            return;
-        }
-        let unknown: Vec<FindingId> = critical
-            .iter()
-            .map(|finding| finding.id)
-            .filter(|id| !self.history.knows(*id))
-            .collect();
-        match self.ledger.responses_of(&unknown).await {
-            Ok(lines) => self.history.learn(&unknown, lines),
-            Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
-        }
-        let lines: Vec<(Response, &Finding)> = critical
-            .into_iter()
-            .filter_map(|finding| Some((self.decide_response(finding)?, finding)))
-            .collect();
-        let journal: Vec<Response> = lines.iter().map(|(line, _)| line.clone()).collect();
-        if journal.is_empty() {
-            return;
-        }
-        if let Err(error) = self.ledger.insert_responses(&journal).await {
-            // Without the line nothing may be asked for. Whether it was written after all, the next look will tell.
-            for line in &journal {
-                self.history.forget(line);
-            }
-            return self.ledger_failed(LedgerOperation::write, &error);
-        }
-        for (line, finding) in lines {
-            self.carry_out(line, finding);
-        }
-    }
-
-    fn decide_response(&mut self, finding: &Finding) -> Option<Response> {
-        let token = finding.token.as_ref()?.id;
-        let now = self.runtime.clock.now();
-        let settings = &self.settings;
-        let past = self
-            .history
-            .past(finding.id, token, &settings.response, now);
-        let decision = decide_response(finding, past, settings, now);
-        let line = line_of(decision, finding, token, &settings.response, now)?;
-        if let ResponseDecision::Withhold(reason) = decision {
-            tracing::warn!(
-                finding.id = %finding.id, token.id = %token, reason = reason.name(),
-                "a token is not revoked although a critical finding asks for it"
-            );
-        }
-        self.history.record(line.clone());
-        Some(line)
-    }
-
-    /// The journal has `line`: tells the console and, if it was meant, asks the target.
-    fn carry_out(&self, line: Response, finding: &Finding) {
-        let events = self.runtime.events.as_ref();
-        publish(events, AlertingEvent::Response(line.clone()));
-        match (line.result, &finding.token) {
-            (ResponseResult::Intended, Some(token)) => {
-                let responder = self.responder.clone();
-                let work = responder.respond(line, finding.clone(), token.clone());
-                self.runtime.tracker.spawn(work);
-            }
-            (result, _) => self.runtime.metrics.responded(result),
-        }
-    }
-
     pub(super) fn ledger_failed(&self, operation: LedgerOperation, error: &StoreError) {
         self.runtime.metrics.ledger_failed(operation);
         self.behind.report();
         tracing::error!(error = %error, "the ledger cannot be used; findings wait for the next reconciliation");
     }
+}
+
+/// The links by which `response` is decided on, if it waits and the receiver may.
+fn links(settings: &AlertingSettings, receiver: usize, response: &Response) -> Option<Links> {
+    let links = settings.response.links.as_ref()?;
+    let base = settings.public_url.as_ref()?;
+    let until = response.details.held_until?;
+    if response.result != ResponseResult::Held || !links.receivers.contains(&receiver) {
+        return None;
+    }
+    let base = base.as_str().trim_end_matches('/');
+    let link = |verb| format!("{base}/{}", links.key.path(&response.id, verb, until));
+    Some(Links {
+        approve: link(OrderVerb::Approve),
+        veto: link(OrderVerb::Veto),
+    })
 }
 
 /// The newest version of each finding, in the order in which they were offered first.

@@ -36,7 +36,7 @@ impl Intake {
                     () = &mut pause => break,
                     Some(_) = inputs.offered.recv() => {}
                     Some(_) = inputs.health.recv() => {}
-                    Some(outcome) = inputs.outcomes.recv() => self.history.record(outcome),
+                    Some(outcome) = inputs.outcomes.recv() => self.heard_outcome(outcome),
                 }
             }
         }

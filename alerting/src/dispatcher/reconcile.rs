@@ -3,15 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokenwatch_model::{FindingId, Response, ResponseMode, ResponseResult, Severity, Timestamp};
+use tokenwatch_model::{FindingId, Severity};
 use tokenwatch_store::StoreError;
 
-use super::AlertingEvent;
 use super::intake::Intake;
-use crate::ledger::publish;
 use crate::metrics::LedgerOperation;
 use crate::receiver::GONE_REASON;
-use crate::response::ResponseHistory;
 
 /// Findings in one read: 2 KB each.
 const PAGE_LIMIT: usize = 256;
@@ -57,35 +54,6 @@ impl Intake {
                     "the receiver answered 410 Gone earlier and stays disabled until its URL is changed"
                 );
             }
-        }
-        Ok(())
-    }
-
-    /// What was intended and has no outcome is unknown from now on: the process died in between.
-    async fn recall_responses(&mut self) -> Result<(), StoreError> {
-        let now = self.runtime.clock.now();
-        let since = now - ResponseHistory::window(&self.settings.response);
-        let mut lines = self.ledger.responses_since(since).await?;
-        let mut unknown = Vec::new();
-        for line in &mut lines {
-            if line.result == ResponseResult::Intended {
-                *line = unknown_outcome(line, now);
-                unknown.push(line.clone());
-            }
-        }
-        if !unknown.is_empty() {
-            self.ledger.insert_responses(&unknown).await?;
-        }
-        for line in unknown {
-            tracing::error!(
-                response.id = line.id, token.id = %line.token_id,
-                "the process died while asking for a revocation; check by hand whether the token is revoked"
-            );
-            self.runtime.metrics.responded(line.result);
-            publish(self.runtime.events.as_ref(), AlertingEvent::Response(line));
-        }
-        for line in lines {
-            self.history.record(line);
         }
         Ok(())
     }
@@ -145,17 +113,7 @@ impl Intake {
     /// The mildest severity that anything is done about.
     fn mildest(&self) -> Option<Severity> {
         let announced = self.settings.routing.mildest();
-        let answered =
-            (self.settings.response.mode != ResponseMode::Off).then_some(Severity::Critical);
+        let answered = self.settings.response.mildest();
         announced.into_iter().chain(answered).min()
-    }
-}
-
-fn unknown_outcome(intended: &Response, now: Timestamp) -> Response {
-    Response {
-        at: now.max(intended.at),
-        result: ResponseResult::Unknown,
-        reason: "process_died".to_owned(),
-        ..intended.clone()
     }
 }

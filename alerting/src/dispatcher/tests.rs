@@ -1,12 +1,13 @@
 //! Timelines: each process is a runtime of its own on virtual time, and dropping it is a kill -9.
 
 mod instances;
+mod ladder;
 mod responses;
 mod storm;
 
 use std::time::Duration;
 
-use tokenwatch_model::NotificationResult;
+use tokenwatch_model::{NotificationResult, Severity};
 use tokio::runtime::Builder;
 
 use super::*;
@@ -14,6 +15,7 @@ use crate::channel::Delivery;
 use crate::channel::script::ScriptChannel;
 use crate::ledger::memory::MemoryLedger;
 use crate::receiver::QUEUE_LIMIT;
+use crate::response::ScriptTarget;
 use crate::testing::{HandClock, NOW, finding, revised, settings};
 
 /// One receiver that hears of ends.
@@ -71,6 +73,16 @@ impl World {
         channels: &[&ScriptChannel],
         events: Option<broadcast::Sender<AlertingEvent>>,
     ) -> Process {
+        self.start_with(settings, channels, None, events)
+    }
+
+    fn start_with(
+        &self,
+        settings: AlertingSettings,
+        channels: &[&ScriptChannel],
+        target: Option<&ScriptTarget>,
+        events: Option<broadcast::Sender<AlertingEvent>>,
+    ) -> Process {
         let runtime = Runtime {
             clock: self.clock.clock(),
             metrics: AlertingMetrics::default(),
@@ -84,8 +96,17 @@ impl World {
             .map(|channel| Channel::Script((*channel).clone()))
             .collect();
         let ledger = Ledger::Memory(self.ledger.clone());
-        let dispatcher = Dispatcher::start_with(Arc::new(settings), ledger, channels, runtime)
-            .expect("nothing that can fail to start");
+        let targets = match target {
+            Some(target) => vec![Target::Script(target.clone())],
+            None => settings
+                .response
+                .targets
+                .iter()
+                .map(|target| Target::new(target).expect("a target"))
+                .collect(),
+        };
+        let settings = Arc::new(settings);
+        let dispatcher = Dispatcher::start_with(settings, ledger, channels, targets, runtime);
         Process {
             dispatcher,
             tracker,
@@ -95,6 +116,27 @@ impl World {
 
     /// Runs a process with these settings and channels; it is killed after `work`.
     fn process(&self, text: &str, channels: &[&ScriptChannel], work: impl AsyncFnOnce(&Process)) {
+        self.run(text, channels, None, work);
+    }
+
+    /// The same with a target that is asked to act.
+    fn process_with(
+        &self,
+        text: &str,
+        channels: &[&ScriptChannel],
+        target: &ScriptTarget,
+        work: impl AsyncFnOnce(&Process),
+    ) {
+        self.run(text, channels, Some(target), work);
+    }
+
+    fn run(
+        &self,
+        text: &str,
+        channels: &[&ScriptChannel],
+        target: Option<&ScriptTarget>,
+        work: impl AsyncFnOnce(&Process),
+    ) {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -102,7 +144,7 @@ impl World {
             .expect("a runtime");
         runtime.block_on(async {
             self.clock.start();
-            let process = self.start(settings(text), channels);
+            let process = self.start_with(settings(text), channels, target, None);
             work(&process).await;
             self.clock.stop();
         });

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokenwatch_model::{
-    Acknowledgement, Finding, FindingId, Notification, NotificationResult, Response,
-    ResponseResult, Severity, Silence, Timestamp,
+    Acknowledgement, Finding, FindingId, Notification, NotificationResult, Response, ResponseOrder,
+    Severity, Silence, Timestamp,
 };
+use tokenwatch_store::queries::NodeCalls;
 use tokenwatch_store::{Lease, StoreError};
+
+use crate::response::TokenFacts;
 
 /// Shared between the test and the dispatchers that it starts one after the other.
 #[derive(Clone, Default)]
@@ -20,6 +23,9 @@ struct Tables {
     notifications: Vec<Notification>,
     responses: Vec<Response>,
     responses_fail: bool,
+    orders: Vec<ResponseOrder>,
+    facts: TokenFacts,
+    calls: Vec<NodeCalls>,
     silences: Vec<Silence>,
     acknowledgements: Vec<Acknowledgement>,
     leases: Vec<Lease>,
@@ -57,6 +63,21 @@ impl MemoryLedger {
     /// From now on the journal of responses cannot be written.
     pub(crate) fn fail_responses(&self) {
         self.0.lock().unwrap().responses_fail = true;
+    }
+
+    /// Somebody says something about a response.
+    pub(crate) fn order(&self, order: ResponseOrder) {
+        self.0.lock().unwrap().orders.push(order);
+    }
+
+    /// What is known of every token.
+    pub(crate) fn know(&self, facts: TokenFacts) {
+        self.0.lock().unwrap().facts = facts;
+    }
+
+    /// What gateways did with every token's calls since a response.
+    pub(crate) fn log_calls(&self, calls: Vec<NodeCalls>) {
+        self.0.lock().unwrap().calls = calls;
     }
 
     /// From now on this instance cannot claim anything.
@@ -158,9 +179,34 @@ impl MemoryLedger {
 
     pub(super) fn responses_since(&self, since: Timestamp) -> Result<Vec<Response>, StoreError> {
         let mut newest = self.newest_responses();
-        newest
-            .retain(|response| response.at >= since || response.result == ResponseResult::Intended);
+        newest.retain(|response| response.at >= since || response.is_pending());
         Ok(newest)
+    }
+
+    pub(super) fn response(&self, id: &str) -> Result<Option<Response>, StoreError> {
+        let mut newest = self.newest_responses().into_iter();
+        Ok(newest.find(|response| response.id == id))
+    }
+
+    pub(super) fn response_orders(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<ResponseOrder>, StoreError> {
+        let mut orders = self.0.lock().unwrap().orders.clone();
+        orders.retain(|order| order.at >= since);
+        Ok(orders)
+    }
+
+    pub(super) fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError> {
+        Ok(self.0.lock().unwrap().findings.get(&id).cloned())
+    }
+
+    pub(super) fn token_facts(&self) -> Result<TokenFacts, StoreError> {
+        Ok(self.0.lock().unwrap().facts.clone())
+    }
+
+    pub(super) fn calls_by_node(&self) -> Result<Vec<NodeCalls>, StoreError> {
+        Ok(self.0.lock().unwrap().calls.clone())
     }
 
     pub(super) fn insert_responses(&self, lines: &[Response]) -> Result<(), StoreError> {

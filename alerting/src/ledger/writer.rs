@@ -18,6 +18,10 @@ const BATCH_LIMIT: usize = 256;
 
 /// A line to write.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "responses are few, and the channel is short"
+)]
 pub(crate) enum Line {
     /// What became of a message.
     Notification(Notification),

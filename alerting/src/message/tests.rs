@@ -1,7 +1,7 @@
 use tokenwatch_model::{ResponseMode, Severity};
 
 use super::*;
-use crate::response::{ResponseDecision, ResponseReason, line_of};
+use crate::response::{ResponseDecision, ResponseReason, TokenFacts, lines_of};
 use crate::testing::{NOW, finding, outgoing, settings};
 
 fn message(occasion: Occasion, finding: Finding, response: Option<Response>) -> Message {
@@ -39,21 +39,64 @@ fn a_message_says_what_was_done_already() {
     let settings = settings("").response;
     let done = |decision| {
         let finding = finding(1);
-        let token = finding.token.as_ref().expect("a token").id;
-        let line = line_of(decision, &finding, token, &settings, NOW);
+        let lines = lines_of(decision, &finding, &TokenFacts::default(), &settings, NOW);
+        let line = lines.into_iter().next();
         fact(&message(Occasion::Opened, finding, line), "Done already")
     };
+    let rule = &settings.rules[0];
     assert_eq!(
-        done(ResponseDecision::Revoke),
+        done(ResponseDecision::Act(rule)),
         "revoke was asked to revoke the token"
     );
     assert_eq!(
-        done(ResponseDecision::Withhold(ResponseReason::ProtectedToken)),
-        "nothing; revoking was withheld (protected_token)"
+        done(ResponseDecision::Withhold(
+            rule,
+            ResponseReason::ProtectedToken
+        )),
+        "nothing; the response (revoke) was withheld (protected_token)"
     );
-    assert!(done(ResponseDecision::DryRun).contains("if mode were enforce"));
+    assert!(done(ResponseDecision::DryRun(rule)).contains("if mode were enforce"));
     assert!(done(ResponseDecision::Nothing(ResponseReason::Off)).starts_with("nothing"));
     assert_eq!(settings.mode, ResponseMode::DryRun);
+    let mut two = rule.clone();
+    two.hold = Some(std::time::Duration::from_mins(10));
+    two.people = 2;
+    assert_eq!(
+        done(ResponseDecision::Hold(&two)),
+        "nothing YET; revoke is asked to revoke the token if 2 people approve until 2026-11-22T06:50:00.000Z"
+    );
+}
+
+#[test]
+fn a_message_says_who_is_hit_and_gives_links_to_those_who_may_decide() {
+    let mut item = crate::testing::outgoing(finding(1)).items.remove(0);
+    let settings = settings("").response;
+    let decision = ResponseDecision::Act(&settings.rules[0]);
+    let facts = TokenFacts {
+        blast_radius: Some(tokenwatch_model::BlastRadius {
+            calls_per_minute: 12.5,
+            calls_24h: 18_000,
+            endpoints: vec![tokenwatch_model::UsedEndpoint {
+                endpoint: "GET /v1/orders".to_owned(),
+                calls: 7,
+            }],
+            ..tokenwatch_model::BlastRadius::default()
+        }),
+        ..TokenFacts::default()
+    };
+    item.response = lines_of(decision, &item.finding, &facts, &settings, NOW).pop();
+    item.links = Some(crate::outgoing::Links {
+        approve: "https://tokenwatch.example.com/respond/rsp_1/approve?expires=1".to_owned(),
+        veto: "https://tokenwatch.example.com/respond/rsp_1/veto?expires=1".to_owned(),
+    });
+    let mut outgoing = crate::testing::outgoing(finding(1));
+    outgoing.items = vec![item];
+    let message = Message::new(&outgoing, &Layout::default());
+    assert_eq!(
+        fact(&message, "Who is hit"),
+        "12.5 calls a minute, 18000 in the day before; to GET /v1/orders"
+    );
+    assert!(fact(&message, "Veto").ends_with("/respond/rsp_1/veto?expires=1"));
 }
 
 #[test]

@@ -1,17 +1,16 @@
-//! Asks the target to revoke a token, and says in the journal what came of it.
+//! Asks a target to act, or to take back what it did, and says in the journal what came of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokenwatch_model::{
-    Clock, Finding, FindingToken, Response, ResponseResult, Timestamp, TokenId,
+    Clock, Effect, EffectState, Finding, FindingToken, Response, ResponseResult, Timestamp,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::ResponseSettings;
-use crate::error::AlertingError;
-use crate::http::{Answer, NoAnswer, SignedEndpoint};
+use super::Target;
+use super::target::Attempt;
 use crate::ledger::{LedgerWriter, Line};
 use crate::metrics::AlertingMetrics;
 use crate::retry::next_delay;
@@ -24,10 +23,11 @@ const DELAYS: [Duration; 4] = [
     Duration::from_secs(20),
 ];
 
-/// Asks one target.
+/// Asks the targets.
 #[derive(Clone)]
 pub(crate) struct Responder {
-    pub(crate) endpoint: Option<SignedEndpoint>,
+    /// In the order of the settings.
+    pub(crate) targets: Arc<[Target]>,
     pub(crate) clock: Clock,
     pub(crate) metrics: AlertingMetrics,
     pub(crate) writer: LedgerWriter,
@@ -36,159 +36,125 @@ pub(crate) struct Responder {
     pub(crate) cancel: CancellationToken,
 }
 
-/// The body of the request.
-#[derive(Serialize)]
-struct Body<'b> {
-    r#type: &'static str,
-    timestamp: Timestamp,
-    data: Data<'b>,
+/// What a target is asked.
+#[derive(Clone)]
+pub(crate) struct Ask {
+    /// The line in the journal: `intended` or `undoing`.
+    pub(crate) response: Response,
+    /// Why.
+    pub(crate) finding: Arc<Finding>,
+    /// Whose names the target may know.
+    pub(crate) token: FindingToken,
 }
 
-#[derive(Serialize)]
-struct Data<'b> {
-    token: Token<'b>,
-    reason: &'b str,
-    finding: &'b Finding,
-}
+impl Ask {
+    /// Whether the target shall take back what it did.
+    pub(crate) fn is_undo(&self) -> bool {
+        self.response.result == ResponseResult::Undoing
+    }
 
-/// How the target may know the token. The id is the fingerprint: the raw token is not kept.
-#[derive(Serialize)]
-struct Token<'b> {
-    id: TokenId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credential_id: Option<&'b str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    consumer: Option<&'b str>,
-}
-
-/// What one attempt came to.
-enum Attempt {
-    Delivered,
-    Refused(String),
-    TryAgain {
-        reason: String,
-        after: Option<Duration>,
-    },
+    /// The id that all attempts share.
+    pub(crate) fn id(&self) -> String {
+        let id = &self.response.id;
+        if self.is_undo() {
+            format!("{id}_undo")
+        } else {
+            id.clone()
+        }
+    }
 }
 
 impl Responder {
-    /// The target's endpoint, if the settings name one.
-    pub(crate) fn endpoint(
-        settings: &ResponseSettings,
-    ) -> Result<Option<SignedEndpoint>, AlertingError> {
-        let Some(target) = &settings.target else {
-            return Ok(None);
-        };
-        let (url, secrets) = (target.url.clone(), target.secrets.clone());
-        SignedEndpoint::new(url, secrets, target.allow_private)
-            .map(Some)
-            .map_err(|source| AlertingError::HttpClient {
-                receiver: settings.target_name.to_string(),
-                source,
-            })
-    }
-
-    /// Asks for what `intended` says, which is in the journal already, and records what came of it.
-    pub(crate) async fn respond(self, intended: Response, finding: Finding, token: FindingToken) {
-        let (result, reason) = self.ask(&intended, &finding, &token).await;
-        let outcome = Response {
-            at: self.clock.now(),
-            result,
-            reason,
-            ..intended
-        };
-        self.metrics.responded(result);
-        if result == ResponseResult::Delivered {
-            tracing::warn!(
-                response.id = outcome.id, token.id = %outcome.token_id, finding.id = %outcome.finding_id,
-                "{} took the request to revoke the token", outcome.target
-            );
-        } else {
-            tracing::error!(
-                response.id = outcome.id, token.id = %outcome.token_id, finding.id = %outcome.finding_id,
-                reason = outcome.reason, "the token could not be revoked: act by hand"
-            );
-        }
+    /// Asks for what `ask` says, which is in the journal already, and records what came of it.
+    pub(crate) async fn respond(self, target: usize, ask: Ask) {
+        let attempt = self.attempts(target, &ask).await;
+        let outcome = outcome(&ask, attempt, self.clock.now());
+        self.metrics.responded(outcome.result);
+        tell(&outcome);
         if self.outcomes.send(outcome.clone()).await.is_err() {
             tracing::debug!("the dispatcher ended before a response did");
         }
         self.writer.write(Line::Response(outcome)).await;
     }
 
-    async fn ask(
-        &self,
-        intended: &Response,
-        finding: &Finding,
-        token: &FindingToken,
-    ) -> (ResponseResult, String) {
-        let Some(endpoint) = &self.endpoint else {
-            return (ResponseResult::Failed, "no_target".to_owned());
-        };
-        let body = body(intended, finding, token);
+    /// The handle of what was done, or why it was not.
+    async fn attempts(&self, target: usize, ask: &Ask) -> Result<String, String> {
+        let target = &self.targets[target];
         for attempt in 1.. {
-            let now = self.clock.now();
-            let answer = endpoint.post(&intended.id, body.clone(), now).await;
-            let (reason, after) = match classify(answer) {
-                Attempt::Delivered => return (ResponseResult::Delivered, String::new()),
-                Attempt::Refused(reason) => return (ResponseResult::Failed, reason),
+            let (reason, after) = match target.carry_out(ask, self.clock.now()).await {
+                Attempt::Done(handle) => return Ok(handle),
+                Attempt::Refused(reason) => return Err(reason),
                 Attempt::TryAgain { reason, after } => (reason, after),
             };
             // A target that asks for more time than the schedule has is not waited for.
             let longest = DELAYS[DELAYS.len() - 1];
             let delay = next_delay(&DELAYS, attempt, after, fastrand::f64());
             let Some(delay) = delay.filter(|delay| *delay <= longest.mul_f64(1.5)) else {
-                return (ResponseResult::Failed, format!("gave_up: {reason}"));
+                return Err(format!("gave_up: {reason}"));
             };
             self.metrics.response_retried();
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = self.cancel.cancelled() => {
-                    return (ResponseResult::Failed, format!("stopped: {reason}"));
-                }
+                () = self.cancel.cancelled() => return Err(format!("stopped: {reason}")),
             }
         }
         unreachable!("the loop ends with the schedule");
     }
 }
 
-/// 2xx is a yes. Statuses that say "not now" and lost connections are tried again; everything else is a no.
-fn classify(answer: Result<Answer, NoAnswer>) -> Attempt {
-    match answer {
-        Ok(Answer {
-            status: 200..=299, ..
-        }) => Attempt::Delivered,
-        Ok(Answer {
-            status: status @ (408 | 425 | 429 | 500..=599),
-            retry_after: after,
-        }) => Attempt::TryAgain {
-            reason: format!("http_{status}"),
-            after,
-        },
-        Ok(Answer { status, .. }) => Attempt::Refused(format!("http_{status}")),
-        Err(NoAnswer::BlockedAddress) => {
-            Attempt::Refused(NoAnswer::BlockedAddress.name().to_owned())
+/// The line that says how it ended.
+fn outcome(ask: &Ask, attempt: Result<String, String>, now: Timestamp) -> Response {
+    let result = match (&attempt, ask.is_undo()) {
+        (Ok(_), false) => ResponseResult::Delivered,
+        (Ok(_), true) => ResponseResult::Undone,
+        (Err(_), false) => ResponseResult::Failed,
+        (Err(_), true) => ResponseResult::UndoFailed,
+    };
+    let mut line = ask.response.followed_by(result, now);
+    match attempt {
+        Ok(handle) if !ask.is_undo() => {
+            let details = &mut line.details;
+            details.answered_at = Some(line.at);
+            let lasts = details.lasts_s.map(Duration::from_secs);
+            details.ends_at = lasts.map(|lasts| line.at + lasts);
+            details.handle = handle;
+            details.effect = line.action.ends_use().then(|| {
+                Box::new(Effect {
+                    state: EffectState::Watching,
+                    checked_at: line.at,
+                    effective_at: None,
+                    lag_ms: None,
+                    is_open: true,
+                    nodes: Vec::new(),
+                })
+            });
         }
-        Err(no_answer) => Attempt::TryAgain {
-            reason: no_answer.name().to_owned(),
-            after: None,
-        },
+        Ok(_) => {}
+        Err(reason) => line.reason = reason,
     }
+    line
 }
 
-fn body(intended: &Response, finding: &Finding, token: &FindingToken) -> Vec<u8> {
-    let body = Body {
-        r#type: "token.revoke",
-        timestamp: intended.at,
-        data: Data {
-            token: Token {
-                id: token.id,
-                credential_id: token.credential_id.as_deref(),
-                consumer: token.consumer.as_deref(),
-            },
-            reason: &finding.summary,
-            finding,
-        },
-    };
-    serde_json::to_vec(&body)
-        .expect("findings have string keys and no custom serialisers that fail")
+fn tell(outcome: &Response) {
+    let action = outcome.action.name();
+    let (id, token, finding) = (&outcome.id, outcome.token_id, outcome.finding_id);
+    let target = &outcome.target;
+    match outcome.result {
+        ResponseResult::Delivered => tracing::warn!(
+            response.id = id, token.id = %token, finding.id = %finding,
+            "{target} took the request to {action} the token"
+        ),
+        ResponseResult::Undone => tracing::warn!(
+            response.id = id, token.id = %token, finding.id = %finding,
+            "{target} took back what it did to the token ({action})"
+        ),
+        ResponseResult::UndoFailed => tracing::error!(
+            response.id = id, token.id = %token, finding.id = %finding, reason = outcome.reason,
+            "{target} did not take back what it did to the token ({action}): act by hand"
+        ),
+        _ => tracing::error!(
+            response.id = id, token.id = %token, finding.id = %finding, reason = outcome.reason,
+            "{target} could not {action} the token: act by hand"
+        ),
+    }
 }

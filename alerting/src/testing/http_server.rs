@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 /// A request as it came in.
 #[derive(Debug)]
 pub(crate) struct Received {
+    /// `POST /hook`.
+    pub(crate) line: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
@@ -22,7 +24,8 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    /// Answers these in turn (head without the final empty line), then 204. An empty answer is none at all.
+    /// Answers these in turn (head without the final empty line, and a body after `\n\n`), then 204. An empty answer is none
+    /// at all.
     pub(crate) async fn answering(answers: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -39,7 +42,11 @@ impl HttpServer {
                     std::mem::forget(stream);
                     continue;
                 }
-                let answer = format!("{answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let (head, body) = answer.split_once("\n\n").unwrap_or((answer, ""));
+                let length = body.len();
+                let answer = format!(
+                    "{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
@@ -69,7 +76,10 @@ async fn read(stream: &mut TcpStream) -> Received {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
-    let length: usize = headers["content-length"].parse().unwrap();
+    let line = head.lines().next().unwrap();
+    let line = line.trim_end_matches(" HTTP/1.1").to_owned();
+    let length = headers.get("content-length");
+    let length: usize = length.map_or(0, |length| length.parse().unwrap());
     while bytes.len() < head_end + length {
         assert!(
             stream.read_buf(&mut bytes).await.unwrap() > 0,
@@ -77,6 +87,7 @@ async fn read(stream: &mut TcpStream) -> Received {
         );
     }
     Received {
+        line,
         headers,
         body: bytes[head_end..].to_vec(),
     }

@@ -180,7 +180,7 @@ async fn what_a_killed_process_had_begun_is_finished_by_the_next() {
         reason: "first_match".to_owned(),
     };
     let intended = Response {
-        id: response_id(begun.id, "gateway"),
+        id: response_id(begun.id, "gateway", ResponseAction::Revoke),
         finding_id: begun.id,
         token_id: TokenId::from_bits(1),
         action: ResponseAction::Revoke,
@@ -190,6 +190,7 @@ async fn what_a_killed_process_had_begun_is_finished_by_the_next() {
         at: NOW - Duration::from_hours(30 * 24),
         result: ResponseResult::Intended,
         reason: String::new(),
+        details: tokenwatch_model::ResponseDetails::default(),
     };
     store
         .insert_findings(std::slice::from_ref(&begun))

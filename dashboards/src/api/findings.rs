@@ -1,5 +1,6 @@
 //! `/findings`: the list, one finding with its story, and its events.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,13 +8,14 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{
-    Detector, Finding, FindingId, FindingStatus, Incident, Notification, Response, Severity, Signal,
+    Detector, Finding, FindingId, FindingStatus, Handling, HandlingState, Incident, Notification,
+    Response, Saying, Severity, Signal,
 };
 use tokenwatch_store::queries::{
-    EventFilter, EventScope, FindingFilter, FindingOrder, PageError, TimeRange,
+    EventFilter, EventScope, FindingFilter, FindingOrder, Page, PageError, TimeRange,
 };
 
-use super::input::{Asked, Id, given, limit, named, one, range, search, several};
+use super::input::{Asked, Id, given, limit, named, one, range_if_asked, search, several};
 use super::series::{self, Series};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
@@ -25,8 +27,6 @@ const ORDERS: [FindingOrder; 4] = [
     FindingOrder::Gravest,
     FindingOrder::MostRecent,
 ];
-/// How far back a list looks unless told: everything that is kept.
-const LIST_SPAN: Duration = Duration::from_hours(400 * 24);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +36,7 @@ pub(super) struct ListInput {
     status: Option<String>,
     token: Option<String>,
     consumer: Option<String>,
+    handling: Option<String>,
     q: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -51,6 +52,14 @@ pub(super) struct EventsInput {
     cursor: Option<String>,
 }
 
+/// A page, and where people's words leave what is on it; what nobody spoke of is not in `handling`.
+#[derive(Serialize)]
+pub(super) struct Handled<T> {
+    #[serde(flatten)]
+    pub(super) page: Page<T>,
+    pub(super) handling: BTreeMap<String, Handling>,
+}
+
 #[derive(Serialize)]
 struct Story {
     finding: Finding,
@@ -60,6 +69,8 @@ struct Story {
     notifications: Vec<Notification>,
     responses: Vec<Response>,
     related: Vec<Finding>,
+    handling: Handling,
+    sayings: Vec<Saying>,
 }
 
 pub(super) async fn list(
@@ -89,18 +100,14 @@ pub(super) async fn list(
         )?,
         token: one("token", asked.token.as_ref())?,
         consumer: search("consumer", asked.consumer.as_ref())?,
+        handling: named(
+            "handling",
+            asked.handling.as_ref(),
+            &HandlingState::ALL,
+            HandlingState::name,
+        )?,
         q: search("q", asked.q.as_ref())?,
-        range: if asked.from.is_some() || asked.to.is_some() {
-            let now = state.clock.now();
-            Some(range(
-                asked.from.as_ref(),
-                asked.to.as_ref(),
-                LIST_SPAN,
-                now,
-            )?)
-        } else {
-            None
-        },
+        range: range_if_asked(asked.from.as_ref(), asked.to.as_ref(), state.clock.now())?,
     };
     let queries = state.store.queries();
     let page = async {
@@ -110,7 +117,9 @@ pub(super) async fn list(
     let total = async { Ok(queries.count_findings(&filter).await?) };
     let (mut page, total) = tokio::try_join!(page, total)?;
     page.total = Some(total);
-    Ok(Json(page))
+    let ids: Vec<String> = page.items.iter().map(|one| one.id.to_string()).collect();
+    let handling = queries.handling(&ids).await?;
+    Ok(Json(Handled { page, handling }))
 }
 
 pub(super) async fn show(
@@ -126,13 +135,15 @@ pub(super) async fn show(
             None => Ok(None),
         }
     };
-    let (incident, series, signals, notifications, responses, related) = tokio::try_join!(
+    let subjects = [id.to_string()];
+    let (incident, series, signals, notifications, responses, related, sayings) = tokio::try_join!(
         incident,
         series::around(&state, &finding.subject, first, last),
         queries.signals(id),
         queries.notifications(id),
         queries.responses_to_finding(id),
         queries.related_findings(&finding),
+        queries.sayings(&subjects),
     )?;
     Ok(Json(Story {
         finding,
@@ -142,7 +153,19 @@ pub(super) async fn show(
         notifications,
         responses,
         related,
+        handling: Handling::after(&sayings),
+        sayings,
     }))
+}
+
+/// Which routes take a finding as they are now, as of its detection.
+pub(super) async fn routing(
+    State(state): State<DashboardState>,
+    Id(id): Id<FindingId>,
+) -> Result<impl IntoResponse, ApiError> {
+    let finding = state.store.queries().finding(id).await?;
+    let finding = finding.ok_or(ApiError::NotFound)?;
+    Ok(Json(state.routing.tell(&finding, finding.detected_at)))
 }
 
 pub(super) async fn events(

@@ -1,18 +1,18 @@
 //! `/incidents`: the list, and one incident with its findings and what was done about them.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{
-    Detector, Finding, FindingStatus, Incident, Notification, Response, Severity,
+    Detector, Finding, FindingStatus, Handling, Incident, Notification, Response, Saying, Severity,
 };
 use tokenwatch_store::queries::{IncidentFilter, IncidentOrder};
 
-use super::findings::{STATUSES, page_error};
-use super::input::{Asked, Id, given, limit, named, one, range, search, several};
+use super::findings::{Handled, STATUSES, page_error};
+use super::input::{Asked, Id, given, limit, named, one, range_if_asked, search, several};
 use super::series::{self, Series};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
@@ -22,8 +22,6 @@ const ORDERS: [IncidentOrder; 3] = [
     IncidentOrder::Gravest,
     IncidentOrder::MostRecent,
 ];
-/// How far back a list looks unless told: everything that is kept.
-const LIST_SPAN: Duration = Duration::from_hours(400 * 24);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +46,10 @@ struct Story {
     series: Series,
     notifications: Vec<Notification>,
     responses: Vec<Response>,
+    handling: Handling,
+    sayings: Vec<Saying>,
+    /// Of its findings, by their ids.
+    findings_handling: BTreeMap<String, Handling>,
 }
 
 pub(super) async fn list(
@@ -65,7 +67,9 @@ pub(super) async fn list(
     let total = async { Ok(queries.count_incidents(&filter).await?) };
     let (mut page, total) = tokio::try_join!(page, total)?;
     page.total = Some(total);
-    Ok(Json(page))
+    let ids: Vec<String> = page.items.iter().map(|one| one.id.clone()).collect();
+    let handling = queries.handling(&ids).await?;
+    Ok(Json(Handled { page, handling }))
 }
 
 pub(super) async fn show(
@@ -75,11 +79,19 @@ pub(super) async fn show(
     let queries = state.store.queries();
     let incident = queries.incident(&id).await?.ok_or(ApiError::NotFound)?;
     let (first, last) = (incident.first_event_at, incident.last_event_at);
-    let (findings, series, notifications, responses) = tokio::try_join!(
+    let ids: Vec<String> = incident
+        .finding_ids
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let subjects = [id];
+    let (findings, series, notifications, responses, sayings, findings_handling) = tokio::try_join!(
         queries.findings_by_id(&incident.finding_ids),
         series::around(&state, &incident.subject, first, last),
         queries.notifications_of(&incident.finding_ids),
         queries.responses_to(&incident.finding_ids),
+        queries.sayings(&subjects),
+        queries.handling(&ids),
     )?;
     Ok(Json(Story {
         incident,
@@ -87,11 +99,13 @@ pub(super) async fn show(
         series,
         notifications,
         responses,
+        handling: Handling::after(&sayings),
+        sayings,
+        findings_handling,
     }))
 }
 
 fn filter(asked: &ListInput, state: &DashboardState) -> Result<IncidentFilter, ApiError> {
-    let (from, to) = (asked.from.as_ref(), asked.to.as_ref());
     Ok(IncidentFilter {
         severities: several(
             "severity",
@@ -114,11 +128,7 @@ fn filter(asked: &ListInput, state: &DashboardState) -> Result<IncidentFilter, A
         token: one("token", asked.token.as_ref())?,
         consumer: search("consumer", asked.consumer.as_ref())?,
         q: search("q", asked.q.as_ref())?,
-        range: if from.is_some() || to.is_some() {
-            Some(range(from, to, LIST_SPAN, state.clock.now())?)
-        } else {
-            None
-        },
+        range: range_if_asked(asked.from.as_ref(), asked.to.as_ref(), state.clock.now())?,
     })
 }
 

@@ -155,6 +155,18 @@ pub(super) fn range(
     Ok(TimeRange { from, to })
 }
 
+/// A time range if one is asked for; it begins with everything that is kept unless told.
+pub(super) fn range_if_asked(
+    from: Option<&String>,
+    to: Option<&String>,
+    now: Timestamp,
+) -> Result<Option<TimeRange>, ApiError> {
+    if from.is_none() && to.is_none() {
+        return Ok(None);
+    }
+    range(from, to, RANGE_LIMIT, now).map(Some)
+}
+
 fn bad(name: &str, text: &str) -> ApiError {
     let shown: String = text.chars().take(60).collect();
     ApiError::BadRequest(format!("{name}: {shown:?} is not allowed here"))

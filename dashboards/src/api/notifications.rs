@@ -1,7 +1,5 @@
 //! `/notifications`: the ledger of what was sent, muted, grouped, failed or tried again, to whom and why.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -10,12 +8,9 @@ use tokenwatch_model::NotificationResult;
 use tokenwatch_store::queries::NotificationFilter;
 
 use super::findings::page_error;
-use super::input::{Asked, given, limit, one, range, search, several};
+use super::input::{Asked, given, limit, one, range_if_asked, search, several};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
-
-/// How far back the list looks unless told: everything that is kept.
-const LIST_SPAN: Duration = Duration::from_hours(400 * 24);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,16 +43,7 @@ pub(super) async fn list(
             NotificationResult::name,
         )?,
         q: search("q", asked.q.as_ref())?,
-        range: if asked.from.is_some() || asked.to.is_some() {
-            Some(range(
-                asked.from.as_ref(),
-                asked.to.as_ref(),
-                LIST_SPAN,
-                now,
-            )?)
-        } else {
-            None
-        },
+        range: range_if_asked(asked.from.as_ref(), asked.to.as_ref(), now)?,
     };
     let queries = state.store.queries();
     let page = queries.ledger(&filter, limit, given(asked.cursor.as_ref()));

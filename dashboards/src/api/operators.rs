@@ -1,43 +1,27 @@
 //! What operators say of findings and incidents: that they deal with them; and what every change has in common.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::{Extension, Json};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use tokenwatch_model::{FindingId, Timestamp};
-use tokenwatch_store::{ACKNOWLEDGED, AuditRow, VerdictRow, WITHDRAWN};
+use serde::Deserialize;
+use tokenwatch_model::{FindingId, Timestamp, Word};
+use tokenwatch_store::AuditRow;
 
-use super::findings::Items;
-use super::input::{Asked, Body, Id, limit};
+use super::input::{Body, Id};
+use super::verdicts::{Words, speak};
 use crate::auth::{CurrentUser, Role};
 use crate::problem::ApiError;
 use crate::state::DashboardState;
 
 /// Characters of a note.
-const NOTE_LIMIT: usize = 1_000;
+pub(super) const NOTE_LIMIT: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     #[serde(default)]
     note: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TrailInput {
-    limit: Option<u32>,
-}
-
-/// A line of the audit trail.
-#[derive(Serialize)]
-struct TrailLine {
-    at: Timestamp,
-    actor: String,
-    action: String,
-    subject: String,
-    detail: String,
 }
 
 /// Somebody deals with a finding.
@@ -47,8 +31,14 @@ pub(super) async fn acknowledge_finding(
     Id(id): Id<FindingId>,
     Body(asked): Body<Note>,
 ) -> Result<impl IntoResponse, ApiError> {
-    require_finding(&state, id).await?;
-    say(&state, &user, &id.to_string(), ACKNOWLEDGED, &asked.note).await
+    say(
+        &state,
+        &user,
+        &id.to_string(),
+        Word::Acknowledged,
+        &asked.note,
+    )
+    .await
 }
 
 /// Nobody deals with it after all.
@@ -57,8 +47,14 @@ pub(super) async fn withdraw_finding(
     Extension(user): Extension<CurrentUser>,
     Id(id): Id<FindingId>,
 ) -> Result<impl IntoResponse, ApiError> {
-    require_finding(&state, id).await?;
-    say(&state, &user, &id.to_string(), WITHDRAWN, "").await
+    say(
+        &state,
+        &user,
+        &id.to_string(),
+        Word::AcknowledgementWithdrawn,
+        "",
+    )
+    .await
 }
 
 /// Somebody deals with everything of an incident so far.
@@ -68,8 +64,7 @@ pub(super) async fn acknowledge_incident(
     Id(id): Id<String>,
     Body(asked): Body<Note>,
 ) -> Result<impl IntoResponse, ApiError> {
-    require_incident(&state, &id).await?;
-    say(&state, &user, &id, ACKNOWLEDGED, &asked.note).await
+    say(&state, &user, &id, Word::Acknowledged, &asked.note).await
 }
 
 /// Nobody deals with it after all.
@@ -78,39 +73,23 @@ pub(super) async fn withdraw_incident(
     Extension(user): Extension<CurrentUser>,
     Id(id): Id<String>,
 ) -> Result<impl IntoResponse, ApiError> {
-    require_incident(&state, &id).await?;
-    say(&state, &user, &id, WITHDRAWN, "").await
-}
-
-async fn require_finding(state: &DashboardState, id: FindingId) -> Result<(), ApiError> {
-    let found = state.store.queries().finding(id).await?;
-    found.map(|_| ()).ok_or(ApiError::NotFound)
-}
-
-async fn require_incident(state: &DashboardState, id: &str) -> Result<(), ApiError> {
-    let found = state.store.queries().incident(id).await?;
-    found.map(|_| ()).ok_or(ApiError::NotFound)
+    say(&state, &user, &id, Word::AcknowledgementWithdrawn, "").await
 }
 
 async fn say(
     state: &DashboardState,
     user: &CurrentUser,
     subject: &str,
-    verdict: &str,
+    word: Word,
     note: &str,
 ) -> Result<StatusCode, ApiError> {
-    require_admin(user)?;
-    let now = state.clock.now();
-    let row = VerdictRow {
-        finding_id: subject.to_owned(),
-        at: now.as_micros(),
-        actor: user.name.clone(),
-        verdict: verdict.to_owned(),
+    let words = Words {
+        word,
+        duplicate_of: None,
+        close: false,
         note: text("note", note, 0, NOTE_LIMIT)?,
     };
-    let detail = row.note.clone();
-    state.store.insert_verdicts(&[row]).await?;
-    audit(state, user, verdict, subject, detail, now).await?;
+    speak(state, user, &[subject.to_owned()], &words).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -152,26 +131,4 @@ pub(super) async fn audit(
         detail,
     };
     Ok(state.store.audit(&line).await?)
-}
-
-/// What operators did, newest first.
-pub(super) async fn trail(
-    State(state): State<DashboardState>,
-    Extension(user): Extension<CurrentUser>,
-    Asked(asked): Asked<TrailInput>,
-) -> Result<impl IntoResponse, ApiError> {
-    require_admin(&user)?;
-    let limit = limit(asked.limit, 100, 1_000)?;
-    let rows = state.store.audit_trail(limit).await?;
-    let items = rows
-        .into_iter()
-        .map(|row| TrailLine {
-            at: Timestamp::from_micros(row.at),
-            actor: row.actor,
-            action: row.action,
-            subject: row.subject,
-            detail: row.detail,
-        })
-        .collect();
-    Ok(Json(Items { items }))
 }

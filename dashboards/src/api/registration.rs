@@ -50,8 +50,7 @@ pub(super) async fn put(
     Body(body): Body<Value>,
 ) -> Result<impl IntoResponse, ApiError> {
     let name = only_admins(user)?;
-    let mut entry: Registration =
-        serde_json::from_value(body).map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    let mut entry = read(&body)?;
     if entry.token.is_some() || entry.consumer.is_some() {
         return Err(ApiError::BadRequest(
             "token: the address says already whose registration this is".to_owned(),
@@ -78,6 +77,20 @@ pub(super) async fn remove(
     let key = RegistryKey::Token(id);
     register(&state, key, None, &name, "registration_delete").await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// An entry; a complaint begins with the name of the field that it is about.
+fn read(body: &Value) -> Result<Registration, ApiError> {
+    let whole = serde_json::from_value(body.clone());
+    whole.map_err(|error| {
+        let fields = body.as_object().into_iter().flatten();
+        let wrong = fields.into_iter().find_map(|(name, value)| {
+            let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+            let error = serde_json::from_value::<Registration>(alone).err()?;
+            Some(format!("{name}: {error}"))
+        });
+        ApiError::BadRequest(wrong.unwrap_or_else(|| error.to_string()))
+    })
 }
 
 fn only_admins(user: CurrentUser) -> Result<String, ApiError> {

@@ -15,9 +15,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokenwatch_dashboards::{
     DashboardParts, DashboardState, DashboardsConfig, DashboardsMetrics, Explainer, LiveEvent,
-    PipelineStatus, Readiness, Registrar, RegistrarError, ensure_first_admin, router,
+    PipelineStatus, Readiness, Registrar, RegistrarError, RouteTeller, ensure_first_admin, router,
 };
-use tokenwatch_model::{Clock, RegistryOrigin, SecretSource, Timestamp};
+use tokenwatch_model::{Clock, RegistryOrigin, ResponseLinkKey, SecretSource, Timestamp};
 use tokenwatch_store::testing::TestStore;
 use tokenwatch_store::{RegistrationVersion, Store, StoreConfig, StoreMetrics};
 use tokio::sync::{broadcast, watch};
@@ -28,6 +28,7 @@ use tower::ServiceExt;
 /// Saturday, 21 November 2026, 12:00 UTC.
 pub(crate) const NOON: i64 = 1_795_262_400;
 pub(crate) const METRICS_TOKEN: &str = "scrape-me";
+pub(crate) const LINK_KEY: &[u8] = b"a key of thirty-two bytes, or so.";
 
 /// A console that requests go into.
 pub(crate) struct Console {
@@ -126,7 +127,11 @@ impl Console {
             explainer: Explainer::new(async |token, at: Timestamp| {
                 Ok(json!({"token": {"id": token}, "at": at}))
             }),
+            routing: RouteTeller::new(|finding, at| {
+                json!({"at": at, "steps": [], "ways": [{"receiver": finding.severity.name()}]})
+            }),
             registrar: registrar(store.clone(), Arc::clone(&now)),
+            link_key: Some(ResponseLinkKey::new(LINK_KEY)),
             shutdown: shutdown.clone(),
         })
         .unwrap();

@@ -9,5 +9,7 @@ mod live;
 mod pages;
 mod people;
 mod registration;
+mod responses;
 mod seed;
 mod sessions;
+mod verdicts;

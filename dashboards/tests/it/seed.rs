@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokenwatch_model::{
     AccessEvent, Client, CountryCode, Detector, EventFlags, Evidence, Family, FamilyEvidence,
     Finding, FindingId, FindingStatus, FindingToken, Format, Http, Incident, Notification,
-    NotificationResult, Origin, Outcome, Response, ResponseAction, ResponseMode, ResponseResult,
-    Severity, Signal, Subject, SubjectKind, Timestamp, TokenId, TokenKind, TokenUse,
+    NotificationResult, Origin, Outcome, Response, ResponseAction, ResponseDetails, ResponseMode,
+    ResponseResult, Severity, Signal, Subject, SubjectKind, Timestamp, TokenId, TokenKind,
+    TokenUse,
 };
 
 use crate::console::{Console, NOON};
@@ -220,6 +221,7 @@ pub(crate) async fn fill(console: &Console) {
         at: worst.detected_at,
         result: ResponseResult::Delivered,
         reason: String::new(),
+        details: ResponseDetails::default(),
     };
     console.store.insert_responses(&[response]).await.unwrap();
 }

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import * as answers from './fixtures/answers.mjs';
 import { explain } from './fixtures/explain.mjs';
 import * as incidents from './fixtures/incidents.mjs';
+import * as operators from './fixtures/operators.mjs';
 import { makeFinding, makeFleet } from './fixtures/fleet.mjs';
 import { pick } from './fixtures/random.mjs';
 
@@ -49,6 +50,28 @@ function problem(response, status, title, detail, headers) {
   json(response, status, { type: 'about:blank', title, status, detail }, headers);
 }
 
+async function bodyOf(request) {
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  return text === '' ? {} : JSON.parse(text);
+}
+
+/** What changes something. */
+async function change(request, response, path) {
+  const body = await bodyOf(request);
+  const [, section, id, verb] = path.split('/');
+  if (path === '/verdicts') return json(response, 200, operators.say(body, (incident) => incidents.find(fleet, incident)?.finding_ids ?? []));
+  if (path === '/silences/preview') return json(response, 200, operators.preview(fleet, body));
+  if (path === '/silences') return json(response, 201, operators.makeSilence(fleet, body));
+  if (section === 'silences') return json(response, request.method === 'DELETE' ? 204 : 200, operators.changeSilence(fleet, id, request.method === 'DELETE' ? { ends_at: new Date().toISOString() } : body));
+  if (section === 'responses') return json(response, 202, operators.order(fleet, id, verb, body));
+  if (section === 'detectors') return json(response, 200, operators.demote(id));
+  if (verb === 'registration' && (body.allowed_networks ?? []).some((network) => !/^[\d.:a-f/]+$/.test(network))) {
+    return problem(response, 400, 'Bad Request', `allowed_networks: "${body.allowed_networks[0]}" is neither a network nor an address`);
+  }
+  return json(response, 200, { since: new Date().toISOString(), registration: body });
+}
+
 async function session(request, response) {
   const user = { name: 'admin', role: 'admin' };
   if (request.method === 'GET') {
@@ -58,9 +81,7 @@ async function session(request, response) {
   if (request.method === 'DELETE') {
     return json(response, 204, undefined, { 'set-cookie': 'tokenwatch_session=; Max-Age=0; Path=/' });
   }
-  let text = '';
-  for await (const chunk of request) text += chunk;
-  if (JSON.parse(text).password === 'admin') {
+  if ((await bodyOf(request)).password === 'admin') {
     failedLogins = 0;
     return json(response, 200, { user }, { 'set-cookie': `${COOKIE}; HttpOnly; SameSite=Strict; Path=/` });
   }
@@ -89,9 +110,17 @@ function entity(response, [, section, id, part], query) {
   const from = Date.parse(query.get('from') ?? new Date(Date.now() - 86_400_000).toISOString());
   const to = Date.parse(query.get('to') ?? new Date().toISOString());
   const parts = {
-    'findings/': () => ({ ...answers.findingDetail(fleet, finding), incident: incidents.find(fleet, finding.incident_id) ?? null }),
+    'findings/': () => ({
+      ...answers.findingDetail(fleet, finding),
+      incident: incidents.find(fleet, finding.incident_id) ?? null,
+      notifications: operators.ledgerOf(finding),
+      responses: operators.responsesTo(fleet, token).filter((one) => one.finding_id === id),
+      handling: operators.handlingOf(id),
+      sayings: operators.saidOf(id),
+    }),
+    'findings/routing': () => operators.routing,
     'findings/events': () => answers.events(fleet, token, query, 180),
-    'tokens/': () => ({ token: answers.tokenRow(fleet, token), profile: answers.profile(token), registration: answers.registration(token), incidents: incidents.ofToken(fleet, token), findings: fleet.findings.filter((known) => known.token.id === id).slice(0, 50), responses: answers.responses(fleet, token) }),
+    'tokens/': () => ({ token: answers.tokenRow(fleet, token), profile: answers.profile(token), registration: answers.registration(token), incidents: incidents.ofToken(fleet, token), findings: fleet.findings.filter((known) => known.token.id === id).slice(0, 50), responses: operators.responsesTo(fleet, token) }),
     'tokens/series': () => answers.series(fleet, token, from, to),
     'tokens/geography': () => ({ items: answers.places(fleet, token) }),
     'tokens/routes': () => ({ items: answers.routes(token) }),
@@ -106,16 +135,28 @@ function entity(response, [, section, id, part], query) {
 function api(request, response, path, query) {
   if (path === '/session') return session(request, response);
   if (!request.headers.cookie?.includes(COOKIE)) return problem(response, 401, 'Unauthorized', 'Log in first.');
+  if (request.method !== 'GET') return change(request, response, path);
   if (path === '/live') return live(response);
   if (path === '/overview') return json(response, 200, answers.overview(fleet, query.get('range')));
   if (path === '/pipeline') return json(response, 200, answers.pipeline(fleet, startedAt));
-  if (path === '/findings') return json(response, 200, answers.findings(fleet, query));
-  if (path === '/incidents') return json(response, 200, incidents.list(fleet, query));
+  if (path === '/findings') return json(response, 200, operators.withHandling(answers.findings(fleet, query)));
+  if (path === '/incidents') return json(response, 200, operators.withHandling(incidents.list(fleet, query)));
   if (path.startsWith('/incidents/')) {
     const detail = incidents.detail(fleet, path.split('/')[2]);
-    return detail ? json(response, 200, detail) : problem(response, 404, 'Not Found', 'No such incident.');
+    const id = detail?.incident.id;
+    const said = { handling: operators.handlingOf(id), sayings: operators.saidOf(id), findings_handling: operators.withHandling({ items: detail?.findings ?? [] }).handling };
+    return detail ? json(response, 200, { ...detail, ...said }) : problem(response, 404, 'Not Found', 'No such incident.');
   }
   if (path === '/tokens') return json(response, 200, answers.tokens(fleet, query));
+  if (path === '/notifications') return json(response, 200, operators.ledger(fleet, query));
+  if (path === '/silences') return json(response, 200, { items: operators.listSilences(fleet) });
+  if (path === '/detectors') return json(response, 200, operators.detectors(fleet));
+  if (path === '/audit') return json(response, 200, operators.audit(query));
+  if (path === '/responses') return json(response, 200, operators.responses(fleet, query));
+  if (path.startsWith('/responses/')) {
+    const detail = operators.response(fleet, path.split('/')[2]);
+    return detail ? json(response, 200, detail) : problem(response, 404, 'Not Found', 'No such response.');
+  }
   return entity(response, path.split('/'), query);
 }
 

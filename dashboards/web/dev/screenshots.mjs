@@ -55,9 +55,10 @@ for (const width of options.widths.split(',').map(Number)) {
       const finding = findings.items.find((f) => f.detector === 'rate_spike' && f.status === 'open') ?? findings.items[0];
       const geo = findings.items.find((f) => f.detector === 'new_geography' && f.severity === 'critical') ?? findings.items[0];
       const incidents = await get('/incidents?sort=-severity');
-      return { incident: incidents.items[0]?.id, finding: finding?.id, geo: geo?.token?.id };
+      const responses = await get('/responses');
+      return { response: responses.items[1]?.id, incident: incidents.items[0]?.id, finding: finding?.id, geo: geo?.token?.id };
     });
-    const pages = { overview: '/', findings: '/findings', finding: `/findings/${found.finding}`, incidents: '/incidents', incident: `/incidents/${found.incident}`, docs: '/docs/detectors/rate_spike', tokens: '/tokens', token: `/tokens/${found.geo}`, unknown: '/nowhere' };
+    const pages = { overview: '/', findings: '/findings', finding: `/findings/${found.finding}`, incidents: '/incidents', incident: `/incidents/${found.incident}`, docs: '/docs/detectors/rate_spike', tokens: '/tokens', token: `/tokens/${found.geo}`, responses: '/responses', response: `/responses/${found.response}`, ledger: '/ledger', silences: '/silences', detectors: '/detectors', audit: '/audit', unknown: '/nowhere' };
     for (const [name, path] of Object.entries(pages)) {
       if (options.only !== '' && !options.only.split(',').includes(name)) continue;
       await page.goto(options.url + path);

@@ -1,5 +1,6 @@
 // The browser test of a running Tokenwatch: logs in, sees a finding appear live, opens it, opens its token, searches
-// its events; no console errors, no request to another host. Takes the screenshots, too.
+// its events; says words on findings, silences them, reads their ledger; no console errors, no request to another host.
+// Takes the screenshots, too.
 //
 //   CONSOLE_URL=http://127.0.0.1:8080 CONSOLE_USER=admin CONSOLE_PASSWORD=… node e2e/console.mjs
 //
@@ -13,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 import { LAUNCH } from './browser.mjs';
+import { operatorChecks } from './operators.mjs';
 import { takeScreenshots } from './screenshots.mjs';
 
 const { CONSOLE_URL, CONSOLE_USER = 'admin', CONSOLE_PASSWORD } = process.env;
@@ -190,6 +192,8 @@ await check('the keyboard reaches everything: g t, j, Enter, /, a pasted id', as
   await page.keyboard.press('Enter');
   await page.waitForURL(`**/findings/${found.finding}`);
 });
+
+await operatorChecks({ page, url, check, expect, found, complaints });
 
 await check('screenshots at 390 and 1440 pixels, light and dark; nothing is wider than the screen', async () => {
   const wide = await takeScreenshots({ browser, url, shots, found, state: await context.storageState(), watch });

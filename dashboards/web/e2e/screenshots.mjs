@@ -6,6 +6,8 @@ const SIZES = [
   { width: 390, height: 844 },
 ];
 const THEMES = ['dark', 'light'];
+/** Pages of what operators do, in one theme: their parts are those of the others. */
+const OPERATORS = { responses: '/responses', ledger: '/ledger', silences: '/silences', detectors: '/detectors', audit: '/audit' };
 
 /** Takes them; gives the pages that are wider than their screen. */
 export async function takeScreenshots({ browser, url, shots, found, state, watch }) {
@@ -22,7 +24,7 @@ export async function takeScreenshots({ browser, url, shots, found, state, watch
       const context = await browser.newContext({ viewport, colorScheme, storageState: state });
       const page = await context.newPage();
       watch(page);
-      for (const [name, path] of Object.entries(pages)) {
+      for (const [name, path] of Object.entries({ ...pages, ...(colorScheme === 'dark' ? OPERATORS : {}) })) {
         await page.goto(url + path);
         await settled(page);
         const file = `${name}-${viewport.width}-${colorScheme}.png`;

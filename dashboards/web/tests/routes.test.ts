@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { queryText } from '../src/lib/api/client';
-import { pathOfId, routeOf, safeReturn, tokenPath } from '../src/lib/routes';
+import { pathOfId, routeOf, safeReturn, subjectPath, tokenPath } from '../src/lib/routes';
 
 const TOKEN = `tok_${'0'.repeat(26)}`;
 
@@ -12,6 +12,12 @@ test.each([
   ['/findings/fnd_1', { page: 'finding', id: 'fnd_1' }],
   ['/incidents', { page: 'incidents' }],
   ['/incidents/inc_1', { page: 'incident', id: 'inc_1' }],
+  ['/responses/rsp_1', { page: 'response', id: 'rsp_1' }],
+  ['/ledger', { page: 'ledger' }],
+  ['/silences', { page: 'silences' }],
+  ['/detectors', { page: 'detectors' }],
+  ['/audit', { page: 'audit' }],
+  ['/audit/more', { page: 'unknown' }],
   ['/docs/detectors/rate_spike', { page: 'detector', name: 'rate_spike' }],
   ['/docs/detectors', { page: 'unknown' }],
   ['/tokens/a%2Fb', { page: 'token', id: 'a/b' }],
@@ -29,6 +35,12 @@ test('whole ids lead to their pages, parts of ids do not', () => {
   expect(pathOfId(TOKEN.slice(0, -1))).toBeUndefined();
   expect(pathOfId('tok_0000000000000000000000000l')).toBeUndefined();
   expect(pathOfId('acme')).toBeUndefined();
+});
+
+test('what a trail is about leads to its page, if it has one', () => {
+  expect(subjectPath('sil_1')).toBe('/silences#sil_1');
+  expect(subjectPath('rsp_1')).toBe('/responses/rsp_1');
+  expect(subjectPath('rate_spike')).toBeUndefined();
 });
 
 test.each(['//evil.example', '/\\evil.example', 'https://evil.example', '/login', null])(

@@ -44,6 +44,8 @@ function detail(change: Partial<FindingDetail>): FindingDetail {
     notifications: [],
     responses: [],
     related: [],
+    handling: { state: 'new' },
+    sayings: [],
     ...change,
   };
 }
@@ -81,6 +83,9 @@ test('an incident tells its findings among what was said and done', () => {
     series: { step_s: 60, points: [], band: [] },
     notifications: [notification({})],
     responses: [response({}), response({ result: 'intended' })],
+    handling: { state: 'closed' },
+    sayings: [{ subject: 'inc_a', at: '2026-11-22T07:10:00.000Z', actor: 'ann', word: 'true', note: 'stolen' }],
+    findings_handling: {},
   });
   expect(steps.map((step) => step.what)).toEqual([
     'First call',
@@ -89,7 +94,9 @@ test('an incident tells its findings among what was said and done', () => {
     'Out of scope',
     'Revoke confirmed',
     'Last call',
+    'True',
   ]);
+  expect(steps[6]?.detail).toBe('ann: stolen');
   expect(steps[3]).toMatchObject({ detail: 'critical, 20.0 dB', tone: 'critical' });
 });
 
@@ -98,6 +105,11 @@ test('a confirmed revocation outlasts later words', () => {
   expect(responseState([response({}), later])?.label).toBe('Revoked');
   expect(responseState([later])?.label).toBe('Revocation withheld');
   expect(responseState([])).toBeUndefined();
+});
+
+test('a response that was held, and one of another kind, have words of their own', () => {
+  expect(responseState([response({ result: 'held', action: 'suspend' })])).toMatchObject({ label: 'Suspension held', tone: 'high' });
+  expect(responseState([response({ action: 'throttle' })])?.label).toBe('Throttled');
 });
 
 test('networks outside the habits are new, and come first', () => {

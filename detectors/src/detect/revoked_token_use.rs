@@ -32,7 +32,10 @@ pub(crate) fn observe(
             Tier::Finding,
             Severity::High,
             ACCEPTED_DB,
-            format!("{{name}} is STILL LET IN, {ago} after it was revoked{{outcomes}}{{sources}}"),
+            format!(
+                "{{name}} is STILL LET IN{}, {ago} after it was revoked: revocation ineffective{{outcomes}}{{sources}}",
+                by_node(event)
+            ),
         ),
         Outcome::Denied => (
             Tier::Signal,
@@ -58,4 +61,11 @@ pub(crate) fn observe(
         usual: format!("revoked {}", wording::moment(revoked)),
     };
     Some(breach.hit(event))
+}
+
+/// The gateway node that let it in, where the log names nodes: a name cannot stand for a place in the text.
+fn by_node(event: &AccessEvent<'_>) -> String {
+    let node = event.origin.gateway.as_deref();
+    let node = node.filter(|node| !node.contains(['{', '}']));
+    node.map_or_else(String::new, |node| format!(" by {node}"))
 }

@@ -3,10 +3,12 @@
 use clickhouse::Row;
 use clickhouse::query::Query;
 use serde::Deserialize;
-use tokenwatch_model::{Detector, Finding, FindingId, FindingStatus, Severity, Timestamp, TokenId};
+use tokenwatch_model::{
+    Detector, Finding, FindingId, FindingStatus, HandlingState, Severity, TokenId,
+};
 
-use super::page::read_cursor;
-use super::{Page, PageError, Queries, TimeRange, bind_range};
+use super::page::begin;
+use super::{Page, PageError, Queries, TimeRange, bind_range_if};
 use crate::error::StoreError;
 use crate::rows::from_json;
 
@@ -22,6 +24,15 @@ WHERE detected_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
   AND ({status:String} = '' OR toString(status) = {status:String})
   AND ({token:String} = '' OR token_id = {token:String})
   AND ({consumer:String} = '' OR consumer = {consumer:String})
+  AND ({handling:String} = '' OR ({handling:String} = 'new') != (id IN (
+        SELECT finding_id FROM (
+            SELECT finding_id,
+                   maxIf(at, verdict = 'closed') AS closed_at,
+                   maxIf(at, verdict IN ('acknowledgement_withdrawn', 'reopened')) AS withdrawn_at,
+                   max(at) > withdrawn_at AS is_handled,
+                   closed_at > withdrawn_at AS is_closed
+            FROM verdicts GROUP BY finding_id)
+        WHERE is_handled AND ({handling:String} = 'new' OR is_closed = ({handling:String} = 'closed')))))
   AND ({q:String} = '' OR positionCaseInsensitiveUTF8(concat(
         summary, ' ', id, ' ', subject_id, ' ', token_id, ' ', credential_id, ' ', consumer, ' ', owner, ' ',
         arrayStringConcat(JSONExtract(body, 'evidence', 'source_ips', 'Array(String)'), ' '), ' ',
@@ -51,6 +62,8 @@ pub struct FindingFilter {
     pub token: Option<TokenId>,
     /// The consumer.
     pub consumer: String,
+    /// Whether somebody deals with it.
+    pub handling: Option<HandlingState>,
     /// A text in the summary, a name, an address, a route or a request id, in either case.
     pub q: String,
     /// When they were detected.
@@ -140,9 +153,7 @@ impl Queries {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Page<Finding>, PageError> {
-        let first = u8::from(cursor.is_none());
-        let key = cursor.map(|text| read_cursor::<Key>(order.list(), text));
-        let key = key.transpose()?.unwrap_or_default();
+        let (first, key) = begin::<Key>(order.list(), cursor)?;
         let sql = format!("SELECT body {FILTER} {}", order.clauses());
         let query = bind_filter(self.statement(&sql), filter)
             .param("first", first)
@@ -194,18 +205,15 @@ impl Queries {
 }
 
 fn bind_filter(query: Query, filter: &FindingFilter) -> Query {
-    let always = TimeRange {
-        from: Timestamp::from_micros(0),
-        to: Timestamp::from_micros(i64::MAX),
-    };
     let severities: Vec<_> = filter.severities.iter().map(|one| one.name()).collect();
     let detectors: Vec<_> = filter.detectors.iter().map(|one| one.name()).collect();
     let token = filter.token.map(|token| token.to_string());
-    bind_range(query, filter.range.unwrap_or(always))
+    bind_range_if(query, filter.range)
         .param("severities", severities)
         .param("detectors", detectors)
         .param("status", filter.status.map_or("", FindingStatus::name))
         .param("token", token.unwrap_or_default())
         .param("consumer", &filter.consumer)
+        .param("handling", filter.handling.map_or("", HandlingState::name))
         .param("q", &filter.q)
 }

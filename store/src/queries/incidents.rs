@@ -5,11 +5,11 @@ use clickhouse::query::Query;
 use serde::Deserialize;
 use tokenwatch_model::{
     Detector, Finding, FindingId, FindingStatus, Incident, Notification, Response, Severity,
-    Timestamp, TokenId,
+    TokenId,
 };
 
-use super::page::read_cursor;
-use super::{Page, PageError, Queries, TimeRange, bind_range};
+use super::page::begin;
+use super::{Page, PageError, Queries, TimeRange, bind_range_if};
 use crate::error::StoreError;
 use crate::rows::{NotificationRow, ResponseRow, from_json};
 
@@ -136,9 +136,7 @@ impl Queries {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Page<Incident>, PageError> {
-        let first = u8::from(cursor.is_none());
-        let key = cursor.map(|text| read_cursor::<Key>(order.list(), text));
-        let key = key.transpose()?.unwrap_or_default();
+        let (first, key) = begin::<Key>(order.list(), cursor)?;
         let sql = format!("SELECT body {FILTER} {}", order.clauses());
         let query = bind_filter(self.statement(&sql), filter)
             .param("first", first)
@@ -208,14 +206,10 @@ fn texts(ids: &[FindingId]) -> Vec<String> {
 }
 
 fn bind_filter(query: Query, filter: &IncidentFilter) -> Query {
-    let always = TimeRange {
-        from: Timestamp::from_micros(0),
-        to: Timestamp::from_micros(i64::MAX),
-    };
     let severities: Vec<_> = filter.severities.iter().map(|one| one.name()).collect();
     let detectors: Vec<_> = filter.detectors.iter().map(|one| one.name()).collect();
     let token = filter.token.map(|token| token.to_string());
-    bind_range(query, filter.range.unwrap_or(always))
+    bind_range_if(query, filter.range)
         .param("severities", severities)
         .param("detectors", detectors)
         .param("status", filter.status.map_or("", FindingStatus::name))

@@ -1,9 +1,9 @@
 //! The ledger of notifications as a list: what was sent, muted, grouped, failed or tried again, to whom and why.
 
-use tokenwatch_model::{FindingId, Notification, NotificationResult, Timestamp};
+use tokenwatch_model::{FindingId, Notification, NotificationResult};
 
-use super::page::read_cursor;
-use super::{Page, PageError, Queries, TimeRange, bind_range};
+use super::page::begin;
+use super::{Page, PageError, Queries, TimeRange, bind_range_if};
 use crate::rows::NotificationRow;
 
 /// The list's name in cursors.
@@ -49,16 +49,10 @@ impl Queries {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Page<Notification>, PageError> {
-        let first = u8::from(cursor.is_none());
-        let key = cursor.map(|text| read_cursor::<Key>(LIST, text));
-        let key = key.transpose()?.unwrap_or_default();
-        let always = TimeRange {
-            from: Timestamp::from_micros(0),
-            to: Timestamp::from_micros(i64::MAX),
-        };
+        let (first, key) = begin::<Key>(LIST, cursor)?;
         let results: Vec<&str> = filter.results.iter().map(|result| result.name()).collect();
         let finding = filter.finding.map(|id| id.to_string()).unwrap_or_default();
-        let query = bind_range(self.statement(LINES), filter.range.unwrap_or(always))
+        let query = bind_range_if(self.statement(LINES), filter.range)
             .param("finding", finding)
             .param("message", &filter.message)
             .param("receiver", &filter.receiver)

@@ -65,6 +65,15 @@ impl<T> Page<T> {
     }
 }
 
+/// Whether a page of `list` is the first, as statements have it, and the key of the row behind which it begins.
+pub(crate) fn begin<K: DeserializeOwned + Default>(
+    list: &str,
+    cursor: Option<&str>,
+) -> Result<(u8, K), CursorError> {
+    let key = cursor.map(|text| read_cursor(list, text)).transpose()?;
+    Ok((u8::from(cursor.is_none()), key.unwrap_or_default()))
+}
+
 /// The cursor behind the row with `key` of `list`, a name that includes the order.
 pub(crate) fn write_cursor<K: Serialize>(list: &str, key: &K) -> String {
     let sealed = Sealed {

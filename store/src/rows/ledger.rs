@@ -3,26 +3,12 @@
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{
-    Notification, NotificationResult, Response, ResponseAction, ResponseMode, ResponseResult,
-    Severity, Timestamp,
+    Notification, NotificationResult, OrderVerb, Response, ResponseAction, ResponseDetails,
+    ResponseMode, ResponseOrder, ResponseResult, Severity, Timestamp,
 };
 
+use super::{from_json, to_json};
 use crate::error::StoreError;
-
-const RESPONSE_RESULTS: [ResponseResult; 6] = [
-    ResponseResult::Intended,
-    ResponseResult::Delivered,
-    ResponseResult::Failed,
-    ResponseResult::WouldRespond,
-    ResponseResult::Withheld,
-    ResponseResult::Unknown,
-];
-const RESPONSE_MODES: [ResponseMode; 3] = [
-    ResponseMode::Off,
-    ResponseMode::DryRun,
-    ResponseMode::Enforce,
-];
-const REVOKE: &str = "revoke";
 
 /// One row of `notifications`.
 #[derive(Clone, Debug, PartialEq, Row, Serialize, Deserialize)]
@@ -56,6 +42,19 @@ pub struct ResponseRow {
     pub at: i64,
     pub result: i8,
     pub reason: String,
+    pub pending: u8,
+    pub details: String,
+}
+
+/// One row of `response_orders`.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns are described in docs/storage.md")]
+pub struct ResponseOrderRow {
+    pub response_id: String,
+    pub at: i64,
+    pub actor: String,
+    pub verb: String,
+    pub note: String,
 }
 
 impl NotificationRow {
@@ -107,14 +106,14 @@ impl ResponseRow {
             finding_id: response.finding_id.to_string(),
             id: response.id.clone(),
             token_id: response.token_id.to_string(),
-            action: match response.action {
-                ResponseAction::Revoke => REVOKE.to_owned(),
-            },
+            action: response.action.name().to_owned(),
             target: response.target.clone(),
-            mode: number(&RESPONSE_MODES, response.mode),
+            mode: number(&ResponseMode::ALL, response.mode),
             at: response.at.as_micros(),
-            result: number(&RESPONSE_RESULTS, response.result),
+            result: number(&ResponseResult::ALL, response.result),
             reason: response.reason.clone(),
+            pending: u8::from(response.is_pending()),
+            details: to_json(&response.details),
         }
     }
 
@@ -125,15 +124,48 @@ impl ResponseRow {
             finding_id: self.finding_id.parse().map_err(|_| corrupt("finding_id"))?,
             id: self.id,
             token_id: self.token_id.parse().map_err(|_| corrupt("token_id"))?,
-            action: match self.action.as_str() {
-                REVOKE => ResponseAction::Revoke,
-                _ => return Err(corrupt("action")),
-            },
+            action: ResponseAction::ALL
+                .into_iter()
+                .find(|action| action.name() == self.action)
+                .ok_or_else(|| corrupt("action"))?,
             target: self.target,
-            mode: value(&RESPONSE_MODES, self.mode).ok_or_else(|| corrupt("mode"))?,
+            mode: value(&ResponseMode::ALL, self.mode).ok_or_else(|| corrupt("mode"))?,
             at: Timestamp::from_micros(self.at),
-            result: value(&RESPONSE_RESULTS, self.result).ok_or_else(|| corrupt("result"))?,
+            result: value(&ResponseResult::ALL, self.result).ok_or_else(|| corrupt("result"))?,
             reason: self.reason,
+            details: match self.details.as_str() {
+                // A line of an earlier release.
+                "" => ResponseDetails::default(),
+                details => from_json("responses", details)?,
+            },
+        })
+    }
+}
+
+impl ResponseOrderRow {
+    /// The row that stores `order`.
+    pub fn of(order: &ResponseOrder) -> Self {
+        Self {
+            response_id: order.response_id.clone(),
+            at: order.at.as_micros(),
+            actor: order.actor.clone(),
+            verb: order.verb.name().to_owned(),
+            note: order.note.clone(),
+        }
+    }
+
+    /// The word that the row stores.
+    pub fn into_order(self) -> Result<ResponseOrder, StoreError> {
+        let verb = OrderVerb::ALL
+            .into_iter()
+            .find(|verb| verb.name() == self.verb)
+            .ok_or_else(|| corrupt("response_orders", "verb"))?;
+        Ok(ResponseOrder {
+            response_id: self.response_id,
+            at: Timestamp::from_micros(self.at),
+            actor: self.actor,
+            verb,
+            note: self.note,
         })
     }
 }

@@ -9,4 +9,5 @@ mod fixtures;
 mod history;
 mod incidents;
 mod registrations;
+mod responses;
 mod tables;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokenwatch_model::{
     Evidence, FindingMatcher, Notification, NotificationResult, Response, ResponseAction,
-    ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp,
+    ResponseDetails, ResponseMode, ResponseResult, Severity, Signal, Silence, Timestamp, Word,
 };
 use tokenwatch_store::testing::TestStore;
 use tokenwatch_store::{
-    ACKNOWLEDGED, AuditRow, FindingRow, Lease, NotificationRow, ResponseRow, SignalRow, SilenceRow,
-    StoreError, UserRow, VerdictRow, WITHDRAWN,
+    AuditRow, FindingRow, Lease, NotificationRow, ResponseRow, SignalRow, SilenceRow, StoreError,
+    UserRow, VerdictRow,
 };
 
 use crate::fixtures::{NOW_SECS, count, finding, token};
@@ -103,6 +103,7 @@ async fn the_ledger_and_the_journal_read_back() {
         at,
         result: ResponseResult::Delivered,
         reason: String::new(),
+        details: ResponseDetails::default(),
     };
     for _ in 0..2 {
         test.store
@@ -299,9 +300,15 @@ async fn silences_and_acknowledgements_read_back_as_they_are_now() {
         verdict: verdict.to_owned(),
         note: String::new(),
     };
-    for (secs, verdict, is_withdrawn) in [(1, ACKNOWLEDGED, false), (2, WITHDRAWN, true)] {
+    for (secs, said, is_withdrawn) in [
+        (1, Word::Acknowledged, false),
+        (2, Word::AcknowledgementWithdrawn, true),
+        (3, Word::Benign, false),
+        (4, Word::Closed, false),
+        (5, Word::Reopened, true),
+    ] {
         test.store
-            .insert_verdicts(&[word(secs, verdict)])
+            .insert_verdicts(&[word(secs, said.name())])
             .await
             .unwrap();
         let words = test.store.acknowledgements(at).await.unwrap();

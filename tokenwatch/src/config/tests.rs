@@ -67,13 +67,16 @@ fn what_the_example_shows_switched_off_is_valid_too() {
             on.push(line);
             continue;
         };
-        // It takes the place of the same key, or of the empty list that the tables stand for.
+        // It takes the place of the same key that is empty, or of the empty list that the tables stand for.
         let key = line.split([' ', '=']).next().unwrap();
         let list = line
             .strip_prefix("[[")
             .map(|name| name.trim_end_matches(']'));
         let list = list.and_then(|name| name.rsplit('.').next()).unwrap_or(key);
-        on.retain(|other| !list.is_empty() && *other != format!("{list} = []") || line.is_empty());
+        let empty = [format!("{list} = []"), format!("{list} = \"\"")];
+        on.retain(|other| {
+            !list.is_empty() && empty.iter().all(|empty| empty != other) || line.is_empty()
+        });
         on.push(line);
     }
     assert!(on.len() > 100);

@@ -1,4 +1,4 @@
-//! The simulated gateways: they log every call, ship their logs over HTTP, and honour revocations.
+//! The simulated gateways: they log every call, ship their logs over HTTP, and honour revocations and suspensions.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -43,6 +43,7 @@ struct Revocations {
 /// The part of a revocation request that these gateways act on.
 #[derive(Debug, Deserialize)]
 struct RevokeRequest {
+    r#type: String,
     data: RevokeData,
 }
 
@@ -138,11 +139,16 @@ async fn revoke(State(state): State<Revocations>, headers: HeaderMap, body: Byte
     let Some(credential_id) = request.data.token.credential_id else {
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
-    state
+    let mut revoked = state
         .revoked
         .lock()
-        .expect("nothing panics while it holds this lock")
-        .insert(credential_id);
+        .expect("nothing panics while it holds this lock");
+    match request.r#type.as_str() {
+        "token.revoke" | "token.suspend" => revoked.insert(credential_id),
+        "token.restore" => revoked.remove(&credential_id),
+        // These gateways can refuse a token, and nothing milder.
+        _ => return StatusCode::NOT_IMPLEMENTED,
+    };
     StatusCode::OK
 }
 

@@ -87,6 +87,19 @@ name = "gateways"
 url = "http://{gateway}/revoke"
 secret_env = ["{REVOKE_SECRET}"]
 allow_private = true
+undo = true
+
+[[alerting.response.rules]]
+name = "stolen"
+action = "revoke"
+
+[[alerting.response.rules]]
+name = "out of bounds"
+severity = "medium"
+detectors = ["out_of_scope"]
+action = "suspend"
+lasts = "1h"
+hold = "30m"
 "#,
             data = folder.display().to_string(),
             clickhouse = folder.join("clickhouse").display().to_string(),

@@ -170,6 +170,9 @@ fn write_ledger(out: &mut dyn Write, told: &Told) -> io::Result<()> {
             out,
             "  {} {} at {}, {}{reason}",
             match line.action {
+                ResponseAction::Throttle => "throttle",
+                ResponseAction::Restrict => "restriction",
+                ResponseAction::Suspend => "suspension",
                 ResponseAction::Revoke => "revocation",
             },
             line.result.name(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokenwatch_detectors::Registry;
-use tokenwatch_model::{Registration, RegistryKey, RegistryOrigin, Timestamp};
+use tokenwatch_model::{Registration, RegistryKey, RegistryOrigin, Timestamp, TokenId};
 use tokenwatch_store::RegistrationVersion;
 
 use super::{Change, Refusal};
@@ -101,11 +101,16 @@ impl Keeper {
                     actor,
                 }])
             }
+            Change::Restored { id, at } => Ok(self.decide_restored(id, at, since)),
             Change::Revoked { id, at } => {
                 let key = RegistryKey::Token(id);
                 let known = self.latest(&key, RegistryOrigin::Response);
-                // The same response again, or one that a user has taken back since.
-                if known.is_some_and(|known| known.entry.is_some() || known.since >= at) {
+                let said = |known: &Said| known.entry.as_ref().and_then(|entry| entry.revoked);
+                // The same response again or an earlier one, or one that a user has taken back since.
+                if known.is_some_and(|known| match said(known) {
+                    Some(revoked) => revoked >= at,
+                    None => known.since >= at,
+                }) {
                     return Ok(Vec::new());
                 }
                 Ok(vec![RegistrationVersion {
@@ -121,6 +126,28 @@ impl Keeper {
                 }])
             }
         }
+    }
+
+    /// The end of what a response had said, unless another response or a user has spoken since.
+    fn decide_restored(
+        &self,
+        id: TokenId,
+        at: Timestamp,
+        since: Timestamp,
+    ) -> Vec<RegistrationVersion> {
+        let key = RegistryKey::Token(id);
+        let known = self.latest(&key, RegistryOrigin::Response);
+        let said = known.and_then(|known| known.entry.as_ref()?.revoked);
+        if said != Some(at) {
+            return Vec::new();
+        }
+        vec![RegistrationVersion {
+            key,
+            origin: RegistryOrigin::Response,
+            since,
+            actor: String::new(),
+            entry: None,
+        }]
     }
 
     /// Takes the versions over.

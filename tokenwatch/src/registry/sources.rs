@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use tokenwatch_dashboards::{LiveEvent, Registrar, RegistrarError};
-use tokenwatch_model::{
-    Registration, RegistryOrigin, Response, ResponseAction, ResponseResult, Timestamp,
-};
+use tokenwatch_model::{Registration, RegistryOrigin, Response, ResponseResult, Timestamp};
 use tokenwatch_store::{Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -237,13 +235,17 @@ pub(crate) async fn follow_responses(
 }
 
 async fn revoked(response: &Response, requests: &Requests) -> Result<(), Ended> {
-    let (ResponseAction::Revoke, ResponseResult::Delivered) = (response.action, response.result)
+    let id = response.token_id;
+    let Some(at) = response
+        .answered_at()
+        .filter(|_| response.action.ends_use())
     else {
         return Ok(());
     };
-    let change = Change::Revoked {
-        id: response.token_id,
-        at: response.at,
+    let change = match response.result {
+        ResponseResult::Delivered => Change::Revoked { id, at },
+        ResponseResult::Undone => Change::Restored { id, at },
+        _ => return Ok(()),
     };
     // There is nothing to refuse.
     send(requests, change).await.map(|_| ())

@@ -137,6 +137,11 @@ export function shortId(id: string): string {
   return body.length <= 12 ? id : `${id.slice(0, cut + 1)}${body.slice(0, 4)}…${body.slice(-4)}`;
 }
 
+/** A text with every id in it cut short. */
+export function shortIds(text: string): string {
+  return text.replace(/\b(?:tok|fnd|inc|sil|rsp|grp)_[0-9a-z]+/g, shortId);
+}
+
 /** Germany; the code itself where it names nothing. */
 export function countryName(code: string): string {
   try {

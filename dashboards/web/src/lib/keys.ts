@@ -1,7 +1,7 @@
 // Keyboard commands of the whole console. Rows of lists are links marked `data-row`; Enter follows them by itself.
 import { router } from './state/router.svelte';
 
-const PLACES: Record<string, string> = { o: '/', i: '/incidents', f: '/findings', t: '/tokens' };
+const PLACES: Record<string, string> = { o: '/', i: '/incidents', f: '/findings', t: '/tokens', r: '/responses', l: '/ledger', s: '/silences', d: '/detectors', a: '/audit' };
 /** How long `g` waits for the letter of a page. */
 const CHORD_MS = 1200;
 

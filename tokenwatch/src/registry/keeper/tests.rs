@@ -115,6 +115,33 @@ fn a_user_decides_over_files_and_takes_a_revocation_back() {
 }
 
 #[test]
+fn what_a_response_took_back_is_not_revoked_unless_another_one_holds() {
+    let mut keeper = Keeper::new(Vec::new(), 0.5);
+    let id = TokenId::from_bits(7);
+    let name = id.to_string();
+    let suspended = || Change::Revoked { id, at: at(5) };
+    let restored = |secs| Change::Restored { id, at: at(secs) };
+    apply(&mut keeper, suspended(), 6).expect("done");
+    assert_eq!(
+        apply(&mut keeper, restored(5), 7).expect("undone"),
+        [format!("response {name} gone")]
+    );
+    assert_eq!(apply(&mut keeper, suspended(), 8), Ok(Vec::new()));
+    assert_eq!(apply(&mut keeper, restored(5), 9), Ok(Vec::new()));
+
+    apply(&mut keeper, Change::Revoked { id, at: at(20) }, 21).expect("done");
+    let revoked = Change::Revoked { id, at: at(30) };
+    assert_eq!(apply(&mut keeper, revoked, 31).expect("done").len(), 1);
+    let earlier = Change::Revoked { id, at: at(20) };
+    assert_eq!(apply(&mut keeper, earlier, 32), Ok(Vec::new()));
+    assert_eq!(
+        apply(&mut keeper, restored(20), 33),
+        Ok(Vec::new()),
+        "the revocation holds"
+    );
+}
+
+#[test]
 fn changes_count_after_all_events_that_were_judged_and_in_their_order() {
     let mut keeper = Keeper::new(Vec::new(), 0.5);
     assert_eq!(keeper.stamp(at(10), None), at(10));

@@ -1,15 +1,20 @@
 // Speaks to the HTTP API of the dashboards crate. Every failure becomes an ApiError with words for people; 401 is
 // announced to `onUnauthorized`, so that the session store can show the login.
 import type { Account, Incident, IncidentDetail } from './incident';
+import type { AuditLine, DetectorRecord, Matcher, NewVerdict, RoutingAccount, Silence, SilencePreview } from './operators';
+import type { Response, ResponseDetail, ResponseVerb } from './responses';
 import type {
   AccessEvent,
   ClientUse,
   Finding,
   FindingDetail,
+  Handled,
+  Notification,
   Overview,
   Paged,
   Pipeline,
   Place,
+  Registration,
   RouteUse,
   TokenDetail,
   TokenRow,
@@ -92,6 +97,14 @@ function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<
 
 const MUTATION = { 'x-tokenwatch-request': '1' };
 
+function change<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T> {
+  if (body === undefined) return request(path, { method, headers: MUTATION });
+  const headers = { ...MUTATION, 'content-type': 'application/json' };
+  return request(path, { method, headers, body: JSON.stringify(body) });
+}
+
+const at = encodeURIComponent;
+
 export const api = {
   session: () => request<{ user: User }>('/session', {}, true),
   login: (username: string, password: string) =>
@@ -109,15 +122,35 @@ export const api = {
   overview: (range: string, signal?: AbortSignal) => get<Overview>('/overview', { range }, signal),
   pipeline: (signal?: AbortSignal) => get<Pipeline>('/pipeline', {}, signal),
 
-  findings: (query: Query, signal?: AbortSignal) => get<Paged<Finding>>('/findings', query, signal),
+  findings: (query: Query, signal?: AbortSignal) => get<Handled<Finding>>('/findings', query, signal),
   finding: (id: string, signal?: AbortSignal) =>
     get<FindingDetail>(`/findings/${encodeURIComponent(id)}`, {}, signal),
   findingEvents: (id: string, query: Query, signal?: AbortSignal) =>
     get<Paged<AccessEvent>>(`/findings/${encodeURIComponent(id)}/events`, query, signal),
 
-  incidents: (query: Query, signal?: AbortSignal) => get<Paged<Incident>>('/incidents', query, signal),
+  incidents: (query: Query, signal?: AbortSignal) => get<Handled<Incident>>('/incidents', query, signal),
   incident: (id: string, signal?: AbortSignal) =>
     get<IncidentDetail>(`/incidents/${encodeURIComponent(id)}`, {}, signal),
+
+  routing: (finding: string, signal?: AbortSignal) => get<RoutingAccount>(`/findings/${at(finding)}/routing`, {}, signal),
+  say: (verdict: NewVerdict) => change<{ said_of: number }>('POST', '/verdicts', verdict),
+  ledger: (query: Query, signal?: AbortSignal) => get<Paged<Notification>>('/notifications', query, signal),
+  detectors: (query: Query, signal?: AbortSignal) => get<{ items: DetectorRecord[] }>('/detectors', query, signal),
+  demote: (detector: string) => change<{ configuration: string }>('POST', `/detectors/${at(detector)}/demotion`),
+  audit: (query: Query, signal?: AbortSignal) => get<Paged<AuditLine> & { actions: string[] }>('/audit', query, signal),
+
+  silences: (signal?: AbortSignal) => get<{ items: Silence[] }>('/silences', {}, signal),
+  previewSilence: (matcher: Matcher) => change<SilencePreview>('POST', '/silences/preview', { matcher }),
+  createSilence: (silence: { starts_at?: string; ends_at: string; reason: string; matcher: Matcher }) => change<Silence>('POST', '/silences', silence),
+  changeSilence: (id: string, changed: { ends_at?: string; reason?: string }) => change<Silence>('PATCH', `/silences/${at(id)}`, changed),
+  endSilence: (id: string) => change<void>('DELETE', `/silences/${at(id)}`),
+
+  responses: (query: Query, signal?: AbortSignal) => get<Paged<Response>>('/responses', query, signal),
+  response: (id: string, signal?: AbortSignal) => get<ResponseDetail>(`/responses/${at(id)}`, {}, signal),
+  order: (id: string, verb: ResponseVerb, note: string) => change<{ response: Response }>('POST', `/responses/${at(id)}/${verb}`, { note }),
+
+  register: (token: string, entry: Partial<Registration>) => change<{ since: string; registration: Registration }>('PUT', `/tokens/${at(token)}/registration`, entry),
+  unregister: (token: string) => change<void>('DELETE', `/tokens/${at(token)}/registration`),
 
   tokens: (query: Query, signal?: AbortSignal) => get<Paged<TokenRow>>('/tokens', query, signal),
   token: (id: string, signal?: AbortSignal) =>

@@ -1,4 +1,5 @@
 // The JSON of incidents and explanations. What is unknown is absent.
+import type { Handling, Saying } from './operators';
 import type { Finding, FindingStatus, FindingToken, Notification, Response, Series, BandPoint, Severity, SubjectKind } from './types';
 
 export interface FamilyEvidence {
@@ -33,6 +34,10 @@ export interface IncidentDetail {
   series: Series & { band: BandPoint[] };
   notifications: Notification[];
   responses: Response[];
+  handling: Handling;
+  sayings: Saying[];
+  /** Of its findings, by their ids. */
+  findings_handling: Record<string, Handling>;
 }
 
 export type Verdict =

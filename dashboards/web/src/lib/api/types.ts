@@ -1,6 +1,10 @@
 // The JSON of the API, as the `model` crate and the `dashboards` crate serialise it. Times are RFC 3339 in UTC.
 // What is unknown is absent.
 import type { Incident } from './incident';
+import type { Handling, Saying } from './operators';
+import type { Response } from './responses';
+
+export type { Response, ResponseResult } from './responses';
 
 export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical';
 export type FindingStatus = 'open' | 'closed';
@@ -15,14 +19,7 @@ export type Outcome =
   | 'server_error'
   | 'aborted';
 export type ResponseMode = 'off' | 'dry_run' | 'enforce';
-export type ResponseResult =
-  | 'intended'
-  | 'delivered'
-  | 'failed'
-  | 'would_respond'
-  | 'withheld'
-  | 'unknown';
-export type NotificationResult = 'sending' | 'sent' | 'failed' | 'muted';
+export type NotificationResult = 'sending' | 'sent' | 'failed' | 'muted' | 'waiting';
 export type Range = '1h' | '6h' | '24h' | '7d' | '30d';
 
 export interface User {
@@ -35,6 +32,8 @@ export interface FindingToken {
   credential_id?: string;
   consumer?: string;
   owner?: string;
+  team?: string;
+  environment?: string;
 }
 
 export interface Evidence {
@@ -131,22 +130,16 @@ export interface Notification {
   finding_id: string;
   receiver: string;
   channel: string;
+  occasion?: string;
+  /** The group that it was announced with. */
+  group?: string;
+  step?: number;
   severity: Severity;
+  /** When the message was decided on; the same in all of its lines. */
+  begun_at?: string;
   at: string;
   attempts: number;
   result: NotificationResult;
-  reason?: string;
-}
-
-export interface Response {
-  id: string;
-  finding_id: string;
-  token_id: string;
-  action: 'revoke';
-  target: string;
-  mode: ResponseMode;
-  at: string;
-  result: ResponseResult;
   reason?: string;
 }
 
@@ -214,6 +207,11 @@ export interface Paged<T> {
   total?: number;
 }
 
+/** A page, and where people's words leave what is on it. */
+export interface Handled<T> extends Paged<T> {
+  handling?: Record<string, Handling>;
+}
+
 export interface SeriesPoint {
   t: string;
   calls: number;
@@ -241,6 +239,8 @@ export interface FindingDetail {
   notifications: Notification[];
   responses: Response[];
   related: Finding[];
+  handling: Handling;
+  sayings: Saying[];
 }
 
 export interface TokenRow {

@@ -11,6 +11,11 @@ class Session {
   state: State = $state('asking');
   user: User | undefined = $state.raw();
 
+  /** Viewers look; what changes something is for administrators. The server has the last word. */
+  get isAdmin(): boolean {
+    return this.user?.role === 'admin';
+  }
+
   constructor() {
     onUnauthorized(() => this.#ended());
   }

@@ -1,0 +1,314 @@
+//! `[alerting.response.target]` and `[[alerting.response.targets]]`: those that are asked to act, by `kind`.
+
+mod validate;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tokenwatch_model::ResponseAction;
+
+use super::{SecretUrl, SigningSecret};
+
+pub(super) use validate::validate;
+
+/// One target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ResponderConfig {
+    /// A webhook signed like every other.
+    Webhook {
+        /// What the journal calls it. A finding is answered once per name.
+        name: String,
+        /// Its URL.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// The environment variable that holds its URL.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url_env: Option<String>,
+        /// The file that holds its URL.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url_file: Option<String>,
+        /// Environment variables with signing secrets; all sign.
+        #[serde(default)]
+        secret_env: Vec<String>,
+        /// Files with signing secrets; all sign.
+        #[serde(default)]
+        secret_file: Vec<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+        /// Whether it takes `token.restore`, which takes back what it did.
+        #[serde(default)]
+        undo: bool,
+    },
+    /// Kong's Admin API.
+    Kong {
+        /// What the journal calls it.
+        name: String,
+        /// Where the Admin API is, with the workspace if there is one.
+        url: String,
+        /// The environment variable that holds the admin token, if it wants one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_file: Option<String>,
+        /// What its credentials are.
+        #[serde(default)]
+        credential: KongCredential,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+    },
+    /// APISIX's Admin API.
+    Apisix {
+        /// What the journal calls it.
+        name: String,
+        /// Where the Admin API is.
+        url: String,
+        /// The environment variable that holds the admin key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_file: Option<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+    },
+    /// A revocation endpoint (RFC 7009).
+    Oauth {
+        /// What the journal calls it.
+        name: String,
+        /// The endpoint.
+        url: String,
+        /// Who asks.
+        client_id: String,
+        /// The environment variable that holds the client's secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret_file: Option<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+    },
+    /// Keycloak's admin API.
+    Keycloak {
+        /// What the journal calls it.
+        name: String,
+        /// Where Keycloak is.
+        url: String,
+        /// The realm of the clients, and of the one that asks.
+        realm: String,
+        /// Who asks: a client with a service account that may manage clients.
+        client_id: String,
+        /// The environment variable that holds the client's secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret_file: Option<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+    },
+    /// AWS access keys.
+    Aws {
+        /// What the journal calls it.
+        name: String,
+        /// Where IAM is.
+        #[serde(default = "iam_url")]
+        url: String,
+        /// IAM's region for signatures.
+        #[serde(default = "iam_region")]
+        region: String,
+        /// Who asks.
+        access_key_id: String,
+        /// The environment variable that holds the secret access key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret_access_key_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret_access_key_file: Option<String>,
+        /// The ARN of the policy that is attached to the user of a revoked key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quarantine_policy: Option<String>,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+    },
+}
+
+/// What Kong calls a credential of each kind in its paths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KongCredential {
+    /// API keys.
+    #[default]
+    KeyAuth,
+    /// Keys of JWTs.
+    Jwt,
+    /// OAuth 2.0 applications.
+    Oauth2,
+    /// Names and passwords.
+    BasicAuth,
+    /// HMAC signatures.
+    HmacAuth,
+}
+
+fn iam_url() -> String {
+    "https://iam.amazonaws.com/".to_owned()
+}
+
+fn iam_region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// A target, checked.
+#[derive(Clone, Debug)]
+pub struct TargetSettings {
+    /// What the journal calls it.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: TargetKind,
+    /// Whether its address may be a private one.
+    pub allow_private: bool,
+}
+
+/// What a target is.
+#[derive(Clone, Debug)]
+pub enum TargetKind {
+    /// There is none: a dry run without a target.
+    None,
+    /// A signed webhook.
+    Webhook {
+        /// Where it is.
+        url: SecretUrl,
+        /// What requests are signed with.
+        secrets: Vec<SigningSecret>,
+        /// Whether it takes `token.restore`.
+        undo: bool,
+    },
+    /// Kong's Admin API.
+    Kong {
+        /// Where it is.
+        url: SecretUrl,
+        /// The admin token.
+        token: Option<SecretString>,
+        /// What its credentials are.
+        credential: KongCredential,
+    },
+    /// APISIX's Admin API.
+    Apisix {
+        /// Where it is.
+        url: SecretUrl,
+        /// The admin key.
+        key: SecretString,
+    },
+    /// A revocation endpoint (RFC 7009).
+    Oauth {
+        /// Where it is.
+        url: SecretUrl,
+        /// Who asks.
+        client_id: String,
+        /// The client's secret.
+        client_secret: SecretString,
+    },
+    /// Keycloak's admin API.
+    Keycloak {
+        /// Where it is.
+        url: SecretUrl,
+        /// The realm.
+        realm: String,
+        /// Who asks.
+        client_id: String,
+        /// The client's secret.
+        client_secret: SecretString,
+    },
+    /// AWS access keys.
+    Aws {
+        /// Where IAM is.
+        url: SecretUrl,
+        /// IAM's region for signatures.
+        region: String,
+        /// Who asks.
+        access_key_id: String,
+        /// The secret half.
+        secret_access_key: SecretString,
+        /// The policy that is attached to the user of a revoked key.
+        quarantine_policy: Option<String>,
+    },
+}
+
+impl TargetKind {
+    /// Whether it can do `action`.
+    pub(crate) const fn can(&self, action: ResponseAction) -> bool {
+        match self {
+            Self::None | Self::Webhook { .. } | Self::Kong { .. } => true,
+            Self::Apisix { .. } | Self::Oauth { .. } => matches!(action, ResponseAction::Revoke),
+            Self::Keycloak { .. } | Self::Aws { .. } => action.ends_use(),
+        }
+    }
+
+    /// Whether it can take `action` back.
+    pub(crate) const fn can_undo(&self, action: ResponseAction) -> bool {
+        match self {
+            Self::Webhook { undo, .. } => *undo,
+            // A credential that was deleted is gone.
+            Self::Kong { .. } => !matches!(action, ResponseAction::Revoke),
+            Self::Apisix { .. } | Self::Oauth { .. } => false,
+            Self::None | Self::Keycloak { .. } | Self::Aws { .. } => true,
+        }
+    }
+}
+
+impl ResponderConfig {
+    /// Where its API is, and whether that may be a private address; a webhook's URL may be a secret, and is none of these.
+    fn endpoint(&self) -> Option<(&str, bool)> {
+        match self {
+            Self::Webhook { .. } => None,
+            Self::Kong {
+                url, allow_private, ..
+            }
+            | Self::Apisix {
+                url, allow_private, ..
+            }
+            | Self::Oauth {
+                url, allow_private, ..
+            }
+            | Self::Keycloak {
+                url, allow_private, ..
+            }
+            | Self::Aws {
+                url, allow_private, ..
+            } => Some((url, *allow_private)),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Webhook { name, .. }
+            | Self::Kong { name, .. }
+            | Self::Apisix { name, .. }
+            | Self::Oauth { name, .. }
+            | Self::Keycloak { name, .. }
+            | Self::Aws { name, .. } => name,
+        }
+    }
+}
+
+impl KongCredential {
+    /// As it stands in paths.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::KeyAuth => "key-auth",
+            Self::Jwt => "jwt",
+            Self::Oauth2 => "oauth2",
+            Self::BasicAuth => "basic-auth",
+            Self::HmacAuth => "hmac-auth",
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Targets as they are written to targets as they are used; every problem with its key.
+
+use secrecy::SecretString;
+use tokenwatch_model::{Problems, SecretSource};
+
+use super::super::{ResponseConfig, SecretUrl, TargetConfig, UNNAMED_TARGET, UrlKeys, secrets};
+use super::{ResponderConfig, TargetKind, TargetSettings};
+
+/// Targets in all.
+const TARGETS_LIMIT: usize = 16;
+
+pub(in crate::config::response) fn validate(
+    config: &ResponseConfig,
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Vec<TargetSettings> {
+    let mut found = Vec::new();
+    if let Some(target) = &config.target {
+        found.extend(validate_target(
+            target,
+            "response.target",
+            secrets,
+            problems,
+        ));
+    }
+    if config.targets.len() > TARGETS_LIMIT {
+        let message = format!("has at most {TARGETS_LIMIT} entries");
+        problems.add("response.targets", message);
+    }
+    for (index, target) in config.targets.iter().enumerate() {
+        let key = format!("response.targets[{index}]");
+        let earlier = config.targets[..index].iter().map(ResponderConfig::name);
+        let single = config.target.iter().map(|target| target.name.as_str());
+        if earlier.chain(single).any(|name| name == target.name()) {
+            let message = format!("{:?} is the name of another target", target.name());
+            problems.add(format!("{key}.name"), message);
+        }
+        found.extend(validate_responder(target, &key, secrets, problems));
+    }
+    if config.target.is_none() && config.targets.is_empty() {
+        found.push(TargetSettings {
+            name: UNNAMED_TARGET.into(),
+            kind: TargetKind::None,
+            allow_private: false,
+        });
+    }
+    found
+}
+
+fn validate_responder(
+    config: &ResponderConfig,
+    key: &str,
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<TargetSettings> {
+    if config.name().is_empty() {
+        problems.add(format!("{key}.name"), "must not be empty");
+    }
+    match config.clone() {
+        ResponderConfig::Webhook {
+            name,
+            url,
+            url_env,
+            url_file,
+            secret_env,
+            secret_file,
+            allow_private,
+            undo,
+        } => {
+            let target = TargetConfig {
+                name,
+                url,
+                url_env,
+                url_file,
+                secret_env,
+                secret_file,
+                allow_private,
+                undo,
+            };
+            validate_target(&target, key, secrets, problems)
+        }
+        other => validate_api(&other, key, secrets, problems),
+    }
+}
+
+fn validate_target(
+    target: &TargetConfig,
+    key: &str,
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<TargetSettings> {
+    if target.name.is_empty() && key == "response.target" {
+        problems.add("response.target.name", "must not be empty");
+    }
+    let keys = UrlKeys {
+        url: target.url.as_deref(),
+        url_env: target.url_env.as_deref(),
+        url_file: target.url_file.as_deref(),
+    };
+    let url = secrets::url(key, keys, target.allow_private, secrets, problems);
+    let (env, file) = (&target.secret_env, &target.secret_file);
+    let signing = secrets::signing_secrets(key, env, file, secrets, problems);
+    Some(TargetSettings {
+        name: target.name.as_str().into(),
+        kind: TargetKind::Webhook {
+            url: url?,
+            secrets: signing,
+            undo: target.undo,
+        },
+        allow_private: target.allow_private,
+    })
+}
+
+/// Reads the secret of a name, by its `_env` or its `_file`.
+type ReadSecret<'r> =
+    dyn FnMut(&str, &Option<String>, &Option<String>) -> Option<SecretString> + 'r;
+
+/// The targets that are asked by their own APIs.
+fn validate_api(
+    config: &ResponderConfig,
+    key: &str,
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<TargetSettings> {
+    let (at, allow_private) = config.endpoint()?;
+    let keys = UrlKeys {
+        url: Some(at),
+        url_env: None,
+        url_file: None,
+    };
+    let url = secrets::url(key, keys, allow_private, secrets, problems);
+    let mut secret = |name: &str, env: &Option<String>, file: &Option<String>| {
+        secret(
+            key,
+            name,
+            (env.as_deref(), file.as_deref()),
+            secrets,
+            problems,
+        )
+    };
+    let kind = api_kind(config, url, &mut secret)?;
+    Some(TargetSettings {
+        name: config.name().into(),
+        kind,
+        allow_private,
+    })
+}
+
+/// What a target is, with its secrets.
+fn api_kind(
+    config: &ResponderConfig,
+    url: Option<SecretUrl>,
+    secret: &mut ReadSecret<'_>,
+) -> Option<TargetKind> {
+    use ResponderConfig as Of;
+    Some(match config {
+        // It is signed, and has no endpoint like these.
+        Of::Webhook { .. } => return None,
+        Of::Kong {
+            token_env: env,
+            token_file: file,
+            credential,
+            ..
+        } => TargetKind::Kong {
+            token: match (env, file) {
+                (None, None) => None,
+                _ => Some(secret("token", env, file)?),
+            },
+            url: url?,
+            credential: *credential,
+        },
+        Of::Apisix {
+            key_env, key_file, ..
+        } => TargetKind::Apisix {
+            key: secret("key", key_env, key_file)?,
+            url: url?,
+        },
+        Of::Oauth {
+            client_id,
+            client_secret_env: env,
+            client_secret_file: file,
+            ..
+        } => TargetKind::Oauth {
+            client_secret: secret("client_secret", env, file)?,
+            client_id: client_id.clone(),
+            url: url?,
+        },
+        Of::Keycloak {
+            realm,
+            client_id,
+            client_secret_env: env,
+            client_secret_file: file,
+            ..
+        } => TargetKind::Keycloak {
+            client_secret: secret("client_secret", env, file)?,
+            client_id: client_id.clone(),
+            realm: realm.clone(),
+            url: url?,
+        },
+        Of::Aws {
+            region,
+            access_key_id,
+            secret_access_key_env: env,
+            secret_access_key_file: file,
+            quarantine_policy,
+            ..
+        } => TargetKind::Aws {
+            secret_access_key: secret("secret_access_key", env, file)?,
+            access_key_id: access_key_id.clone(),
+            region: region.clone(),
+            quarantine_policy: quarantine_policy.clone(),
+            url: url?,
+        },
+    })
+}
+
+/// The secret that `name` + `_env` or `_file` below `key` names.
+fn secret(
+    key: &str,
+    name: &str,
+    (env, file): (Option<&str>, Option<&str>),
+    secrets: &dyn SecretSource,
+    problems: &mut Problems,
+) -> Option<SecretString> {
+    let key = format!("{key}.{name}");
+    if env.is_none() && file.is_none() {
+        let message = format!("is needed: {name}_env = \"NAME\" or {name}_file = \"path\"");
+        problems.add(key, message);
+        return None;
+    }
+    secrets::secret(&key, env, file, secrets, problems)
+}

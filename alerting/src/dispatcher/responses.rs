@@ -1,0 +1,353 @@
+//! Responses in the deciding task: what is decided about findings, what people say, and what the clock asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokenwatch_model::{
+    Effect, Finding, FindingId, OrderVerb, Response, ResponseMode, ResponseResult,
+};
+use tokenwatch_store::StoreError;
+use tokio::time::timeout;
+
+use super::AlertingEvent;
+use super::intake::Intake;
+use crate::ledger::publish;
+use crate::metrics::LedgerOperation;
+use crate::response::{
+    Ask, ResponseDecision, ResponseHistory, Step, TokenFacts, decide_effect, decide_order,
+    decide_response, decide_step, lines_of, tell_effect,
+};
+
+/// How long the store may take to say how a token was used; a stolen token does not wait for a slow table.
+const FACTS_LIMIT: Duration = Duration::from_secs(2);
+/// People's words that are older were heard, or came while nobody acted: a hold lasts a week at most.
+const FIRST_ORDERS_SPAN: Duration = Duration::from_hours(8 * 24);
+/// Words become visible in the order of their inserts, which may not be that of their times.
+const ORDERS_SPAN: Duration = Duration::from_mins(10);
+
+impl Intake {
+    /// Decides on responses, writes the journal, and only then asks for them.
+    pub(super) async fn respond(&mut self, findings: &[Finding]) {
+        let settings = Arc::clone(&self.settings);
+        let concerned: Vec<&Finding> = findings
+            .iter()
+            .filter(|finding| settings.response.concerns(finding))
+            .collect();
+        if concerned.is_empty() {
+            return;
+        }
+        let unknown: Vec<FindingId> = concerned
+            .iter()
+            .map(|finding| finding.id)
+            .filter(|id| !self.history.knows(*id))
+            .collect();
+        match self.ledger.responses_of(&unknown).await {
+            Ok(lines) => self.history.learn(&unknown, lines),
+            Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
+        }
+        for finding in concerned {
+            if self.respond_to(finding).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One after the other: what is decided about one counts for the next.
+    async fn respond_to(&mut self, finding: &Finding) -> Result<(), ()> {
+        let Some(token) = &finding.token else {
+            return Ok(());
+        };
+        let now = self.runtime.clock.now();
+        let settings = Arc::clone(&self.settings);
+        let past = self
+            .history
+            .past(finding.id, token, &settings.response, now);
+        if past.answered >= settings.response.gravest(finding) {
+            return Ok(());
+        }
+        let facts = self.facts(finding).await;
+        let facts = facts.map_err(|error| {
+            self.ledger_failed(LedgerOperation::read, &error);
+        })?;
+        let decision = decide_response(finding, &facts, past, &settings, now);
+        if let ResponseDecision::Withhold(rule, reason) = decision {
+            tracing::warn!(
+                finding.id = %finding.id, token.id = %token.id, reason = reason.name(), rule = rule.name,
+                "a finding asks for a response, and it is withheld"
+            );
+        }
+        let mut lines = lines_of(decision, finding, &facts, &settings.response, now);
+        let Some(action) = lines.first().map(|line| line.action) else {
+            return Ok(());
+        };
+        lines.extend(self.agenda.overtaken(finding.id, action, now));
+        let finding = Arc::new(finding.clone());
+        self.write(lines, Some(&finding)).await
+    }
+
+    /// What is known of the finding's token. Without what the registry says nothing is done; without its use, all the same.
+    async fn facts(&self, finding: &Finding) -> Result<TokenFacts, StoreError> {
+        let with_networks = self.settings.response.restricts();
+        let facts = self.ledger.token_facts(finding, with_networks);
+        timeout(FACTS_LIMIT, facts).await.unwrap_or_else(|_| {
+            tracing::warn!(finding.id = %finding.id, "the store took too long to say how the token was used");
+            Ok(TokenFacts::default())
+        })
+    }
+
+    /// Writes lines to the journal, and then asks for what they intend.
+    async fn write(
+        &mut self,
+        lines: Vec<Response>,
+        finding: Option<&Arc<Finding>>,
+    ) -> Result<(), ()> {
+        for line in &lines {
+            self.history.record(line.clone());
+        }
+        if let Err(error) = self.ledger.insert_responses(&lines).await {
+            // Without the line nothing may be asked for. Whether it was written after all, the next look will tell.
+            for line in &lines {
+                self.history.forget(line);
+            }
+            self.ledger_failed(LedgerOperation::write, &error);
+            return Err(());
+        }
+        for line in lines {
+            self.agenda.take(&line);
+            publish(
+                self.runtime.events.as_ref(),
+                AlertingEvent::Response(line.clone()),
+            );
+            match (line.result, finding) {
+                (ResponseResult::Intended | ResponseResult::Undoing, Some(finding)) => {
+                    self.ask(line, finding);
+                }
+                // Counted when the target said it; this line says more of its effect.
+                (ResponseResult::Delivered, _) => {}
+                (result, _) => self.runtime.metrics.responded(result),
+            }
+        }
+        Ok(())
+    }
+
+    /// The journal has `line`: asks its target.
+    fn ask(&self, line: Response, finding: &Arc<Finding>) {
+        let (Some(target), Some(token)) = (self.target_of(&line), finding.token.clone()) else {
+            tracing::error!(
+                response.id = line.id,
+                "the target {} is not configured any more: act by hand",
+                line.target
+            );
+            return;
+        };
+        let ask = Ask {
+            response: line,
+            finding: Arc::clone(finding),
+            token,
+        };
+        let responder = self.responder.clone();
+        self.runtime.tracker.spawn(responder.respond(target, ask));
+    }
+
+    fn target_of(&self, line: &Response) -> Option<usize> {
+        let targets = &self.settings.response.targets;
+        targets
+            .iter()
+            .position(|target| *target.name == *line.target)
+    }
+
+    /// An outcome: for the history, and for what follows from it.
+    pub(super) fn heard_outcome(&mut self, outcome: Response) {
+        self.agenda.take(&outcome);
+        self.history.record(outcome);
+    }
+
+    /// Carries out what people said.
+    pub(super) async fn hear_orders(&mut self) {
+        if self.settings.response.mode == ResponseMode::Off {
+            return;
+        }
+        let span = if self.heard_orders.is_empty() {
+            FIRST_ORDERS_SPAN
+        } else {
+            ORDERS_SPAN
+        };
+        let since = self.runtime.clock.now() - span;
+        let orders = match self.ledger.response_orders(since).await {
+            Ok(orders) => orders,
+            Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
+        };
+        for order in orders {
+            let key = (order.response_id.clone(), order.actor.clone(), order.at);
+            if self.heard_orders.contains(&key) {
+                continue;
+            }
+            let line = match (self.agenda.get(&order.response_id), order.verb) {
+                (Some(line), _) => Ok(Some(line.clone())),
+                (None, OrderVerb::Undo) => self.ledger.response(&order.response_id).await,
+                (None, OrderVerb::Approve | OrderVerb::Veto) => Ok(None),
+            };
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
+            };
+            let now = self.runtime.clock.now();
+            let step = line.and_then(|line| {
+                let may_act = self.may_act_on(&line);
+                decide_order(&line, &order, may_act, now)
+            });
+            if let Some(step) = step {
+                tracing::info!(
+                    response.id = order.response_id,
+                    verb = order.verb.name(),
+                    actor = order.actor,
+                    "somebody decided on a response"
+                );
+                if self.carry_out(step).await.is_err() {
+                    return;
+                }
+            }
+            self.heard_orders.put(key, ());
+        }
+    }
+
+    /// Does what the clock asks for; says whether the store let it.
+    pub(super) async fn follow_agenda(&mut self) -> bool {
+        let now = self.runtime.clock.now();
+        for line in self.agenda.due(now) {
+            let settings = &self.settings.response;
+            let done = self
+                .history
+                .done(line.finding_id, line.token_id, settings, now);
+            let may_act = self.may_act_on(&line);
+            let step = decide_step(&line, may_act, done >= Some(line.action), now);
+            if let Some(step) = step
+                && self.carry_out(step).await.is_err()
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn may_act_on(&self, line: &Response) -> bool {
+        self.settings.response.mode == ResponseMode::Enforce && self.target_of(line).is_some()
+    }
+
+    async fn carry_out(&mut self, step: Step) -> Result<(), ()> {
+        match step {
+            Step::Note(line) => self.write(vec![line], None).await,
+            Step::Check(line) => self.check_effect(line).await,
+            Step::Undo(line) if self.target_of(&line).is_none() => {
+                let reason = "the target is not configured any more".to_owned();
+                let failed = line.followed_by(ResponseResult::UndoFailed, line.at);
+                self.write(vec![Response { reason, ..failed }], None).await
+            }
+            Step::Ask(line) | Step::Undo(line) => {
+                let finding = match self.ledger.finding(line.finding_id).await {
+                    Ok(Some(finding)) => Arc::new(finding),
+                    Ok(None) => {
+                        let reason = "the finding is not stored any more".to_owned();
+                        let result = ResponseResult::Failed;
+                        let failed = Response {
+                            reason,
+                            ..line.followed_by(result, line.at)
+                        };
+                        return self.write(vec![failed], None).await;
+                    }
+                    Err(error) => {
+                        self.ledger_failed(LedgerOperation::read, &error);
+                        return Err(());
+                    }
+                };
+                self.write(vec![line], Some(&finding)).await
+            }
+        }
+    }
+
+    /// Looks at what gateways did with the token's calls since a response.
+    async fn check_effect(&mut self, line: Response) -> Result<(), ()> {
+        let Some(since) = line.answered_at() else {
+            return Ok(());
+        };
+        let calls = match self.ledger.calls_by_node(line.token_id, since).await {
+            Ok(calls) => calls,
+            Err(error) => {
+                self.ledger_failed(LedgerOperation::read, &error);
+                return Err(());
+            }
+        };
+        let now = self.runtime.clock.now();
+        let settings = &self.settings.response;
+        let effect = decide_effect(&line, since, &calls, settings, now);
+        let known = line.details.effect.as_deref();
+        let is_news = known.is_none_or(|known| says_more(&effect, known));
+        let mut next = line.followed_by(line.result, now);
+        if is_news {
+            tell_effect(&line, &effect, &self.runtime.metrics);
+            next.details.effect = Some(Box::new(effect));
+            return self.write(vec![next], None).await;
+        }
+        // Nothing new is not worth a line.
+        let mut line = line;
+        if let Some(known) = &mut line.details.effect {
+            known.checked_at = effect.checked_at;
+        }
+        self.agenda.take(&line);
+        Ok(())
+    }
+
+    /// What was intended and has no outcome is unknown from now on: the process died in between. Taking something back is asked for
+    /// again: twice does no harm.
+    pub(super) async fn recall_responses(&mut self) -> Result<(), StoreError> {
+        let now = self.runtime.clock.now();
+        let since = now - ResponseHistory::window(&self.settings.response);
+        let mut lines = self.ledger.responses_since(since).await?;
+        let mut unknown = Vec::new();
+        let mut undoing = Vec::new();
+        for line in &mut lines {
+            match line.result {
+                ResponseResult::Intended => {
+                    *line = Response {
+                        reason: "process_died".to_owned(),
+                        ..line.followed_by(ResponseResult::Unknown, now)
+                    };
+                    unknown.push(line.clone());
+                }
+                ResponseResult::Undoing => {
+                    undoing.push(line.clone());
+                }
+                _ => {}
+            }
+        }
+        if !unknown.is_empty() {
+            self.ledger.insert_responses(&unknown).await?;
+        }
+        for line in unknown {
+            tracing::error!(
+                response.id = line.id, token.id = %line.token_id,
+                "the process died while asking for a response; check by hand what became of the token"
+            );
+            self.runtime.metrics.responded(line.result);
+            publish(self.runtime.events.as_ref(), AlertingEvent::Response(line));
+        }
+        for line in lines {
+            self.agenda.take(&line);
+            self.history.record(line);
+        }
+        for line in undoing {
+            if let Some(finding) = self.ledger.finding(line.finding_id).await? {
+                self.ask(line, &Arc::new(finding));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an effect says more than that it was looked at again.
+fn says_more(effect: &Effect, known: &Effect) -> bool {
+    effect.state != known.state
+        || effect.is_open != known.is_open
+        || effect.nodes.len() != known.nodes.len()
+        || effect.effective_at != known.effective_at
+}

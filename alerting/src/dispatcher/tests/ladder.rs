@@ -1,0 +1,378 @@
+//! Timelines of responses that wait, end, and are taken back, on virtual time.
+
+use tokenwatch_model::{OrderVerb, Registration, ResponseOrder, ResponseResult};
+use tokenwatch_store::queries::NodeCalls;
+
+use super::*;
+use crate::response::{ScriptTarget, TokenFacts};
+use crate::testing::{finding, revised, settings};
+
+fn policy(rules: &str) -> String {
+    format!(
+        r#"
+        {ONE}
+        [response]
+        mode = "enforce"
+        max_per_hour = 5
+        effect_grace = "1m"
+        [response.target]
+        name = "gateway"
+        url = "https://gateway.example.com/"
+        secret_env = ["HOOK_SECRET"]
+        undo = true
+        {rules}
+        "#
+    )
+}
+
+const HELD: &str = r#"
+    [[response.rules]]
+    name = "ask first"
+    action = "revoke"
+    hold = "10m"
+    at_hold_end = "act"
+"#;
+
+const TWO_PEOPLE: &str = r#"
+    [[response.rules]]
+    action = "revoke"
+    hold = "10m"
+    people = 2
+"#;
+
+const SUSPEND: &str = r#"
+    [[response.rules]]
+    severity = "high"
+    action = "throttle"
+    lasts = "2h"
+    [[response.rules]]
+    action = "suspend"
+    lasts = "1h"
+"#;
+
+fn critical(number: u128) -> Finding {
+    revised(&finding(number), Severity::Critical)
+}
+
+/// The journal as `action result reason` lines, without looks at the effect that change nothing else.
+fn journal(world: &World) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in world.ledger.all_responses() {
+        let (action, result) = (line.action.name(), line.result.name());
+        let text = format!("{action} {result} {}", line.reason);
+        if lines.last() != Some(&text) {
+            lines.push(text);
+        }
+    }
+    lines
+}
+
+fn say(world: &World, actor: &str, verb: OrderVerb) {
+    let responses = world.ledger.all_responses();
+    let response_id = responses.last().expect("a response").id.clone();
+    world.ledger.order(ResponseOrder {
+        response_id,
+        at: world.clock.now(),
+        actor: actor.to_owned(),
+        verb,
+        note: String::new(),
+    });
+}
+
+#[test]
+fn a_response_that_waits_is_carried_out_at_its_end_also_after_a_restart() {
+    let (world, ops, target) = (
+        World::new(),
+        ScriptChannel::default(),
+        ScriptTarget::default(),
+    );
+    world.process_with(&policy(HELD), &[&ops], &target, async |process| {
+        process.announce(&world, &[critical(1)]);
+        pass(300).await;
+    });
+    assert_eq!(journal(&world), ["revoke held "]);
+    assert!(target.asked().is_empty());
+    let told = ops.attempts()[0].items[0].response.clone();
+    assert_eq!(told.expect("told").result, ResponseResult::Held);
+    world.process_with(&policy(HELD), &[&ops], &target, async |_| pass(299).await);
+    assert!(target.asked().is_empty(), "ten minutes are not over");
+    world.process_with(&policy(HELD), &[&ops], &target, async |_| pass(5).await);
+    assert_eq!(
+        journal(&world),
+        ["revoke held ", "revoke intended ", "revoke delivered "]
+    );
+    world.process_with(&policy(HELD), &[&ops], &target, async |process| {
+        process.announce(&world, &[revised(&critical(1), Severity::Critical)]);
+        pass(900).await;
+    });
+    assert_eq!(target.asked(), ["revoke"], "once, whatever comes");
+}
+
+#[test]
+fn a_veto_ends_it_and_an_approval_hurries_it() {
+    let (world, ops, target) = (
+        World::new(),
+        ScriptChannel::default(),
+        ScriptTarget::default(),
+    );
+    world.process_with(&policy(HELD), &[&ops], &target, async |process| {
+        process.announce(&world, &[critical(1)]);
+        pass(5).await;
+        say(&world, "ann", OrderVerb::Veto);
+        pass(5).await;
+        say(&world, "bob", OrderVerb::Approve);
+        pass(900).await;
+        assert_eq!(journal(&world), ["revoke held ", "revoke vetoed "]);
+        process.announce(&world, &[critical(2)]);
+        pass(5).await;
+        say(&world, "bob", OrderVerb::Approve);
+        pass(2).await;
+    });
+    assert_eq!(target.asked(), ["revoke"]);
+    let lines = world.ledger.all_responses();
+    let vetoed = lines
+        .iter()
+        .find(|line| line.result == ResponseResult::Vetoed);
+    assert_eq!(vetoed.expect("a line").details.actor, "ann");
+    let approved = &lines.last().expect("a line").details.approvals;
+    assert_eq!(approved[0].actor, "bob");
+}
+
+#[test]
+fn two_people_have_to_approve_and_one_cannot_do_it_twice() {
+    let (world, ops, target) = (
+        World::new(),
+        ScriptChannel::default(),
+        ScriptTarget::default(),
+    );
+    world.process_with(&policy(TWO_PEOPLE), &[&ops], &target, async |process| {
+        process.announce(&world, &[critical(1)]);
+        for _ in 0..3 {
+            pass(5).await;
+            say(&world, "ann", OrderVerb::Approve);
+        }
+        pass(5).await;
+        assert!(target.asked().is_empty());
+    });
+    world.process_with(&policy(TWO_PEOPLE), &[&ops], &target, async |process| {
+        pass(5).await;
+        assert!(
+            target.asked().is_empty(),
+            "her word is known after a restart, too"
+        );
+        say(&world, "bob", OrderVerb::Approve);
+        pass(3).await;
+        assert_eq!(target.asked(), ["revoke"]);
+        process.announce(&world, &[critical(2)]);
+        pass(700).await;
+    });
+    assert_eq!(target.asked().len(), 1);
+    let last = journal(&world).pop();
+    assert_eq!(last.as_deref(), Some("revoke lapsed nobody_approved"));
+}
+
+#[test]
+fn what_became_graver_climbs_the_ladder_and_every_rung_ends_by_itself() {
+    let (world, ops, target) = (
+        World::new(),
+        ScriptChannel::default(),
+        ScriptTarget::default(),
+    );
+    world.process_with(&policy(SUSPEND), &[&ops], &target, async |process| {
+        process.announce(&world, &[finding(1)]);
+        pass(5).await;
+        assert_eq!(target.asked(), ["throttle"]);
+    });
+    // The first rule takes critical findings, too: order decides.
+    let graver = SUSPEND.replace(
+        "severity = \"high\"",
+        "severity = \"high\"\n    detectors = [\"new_client\"]",
+    );
+    world.process_with(&policy(&graver), &[&ops], &target, async |process| {
+        process.announce(
+            &world,
+            &[critical(1), revised(&critical(1), Severity::High)],
+        );
+        pass(5).await;
+    });
+    assert_eq!(target.asked(), ["throttle"], "the newest version counts");
+    world.process_with(&policy(&graver), &[&ops], &target, async |process| {
+        let graver = revised(&revised(&critical(1), Severity::High), Severity::Critical);
+        process.announce(&world, &[graver]);
+        pass(1_800).await;
+    });
+    assert_eq!(target.asked(), ["throttle", "suspend"]);
+    // The process is away when the suspension ends.
+    world.clock.advance(Duration::from_mins(40));
+    world.process_with(&policy(&graver), &[&ops], &target, async |_| pass(5).await);
+    assert_eq!(target.asked(), ["throttle", "suspend", "undo suspend"]);
+    world.process_with(&policy(&graver), &[&ops], &target, async |_| {
+        pass(3_600).await;
+    });
+    assert_eq!(target.asked().len(), 4, "{:?}", target.asked());
+    assert_eq!(target.asked()[3], "undo throttle");
+    let last = journal(&world).pop();
+    assert_eq!(last.as_deref(), Some("throttle undone "));
+}
+
+#[test]
+fn what_is_taken_back_by_hand_is_taken_back_once_and_tried_again_where_it_failed() {
+    let (world, ops) = (World::new(), ScriptChannel::default());
+    let target = ScriptTarget::answering(vec![
+        crate::response::Attempt::Done("plugin 7".to_owned()),
+        crate::response::Attempt::Refused("http_500".to_owned()),
+    ]);
+    world.process_with(&policy(""), &[&ops], &target, async |process| {
+        process.announce(&world, &[critical(1)]);
+        pass(5).await;
+        say(&world, "ann", OrderVerb::Undo);
+        pass(30).await;
+        assert_eq!(
+            target.asked(),
+            ["revoke", "undo revoke"],
+            "one word, one attempt"
+        );
+        say(&world, "ann", OrderVerb::Undo);
+        pass(30).await;
+        say(&world, "ann", OrderVerb::Undo);
+        pass(30).await;
+    });
+    assert_eq!(target.asked(), ["revoke", "undo revoke", "undo revoke"]);
+    let last = world.ledger.all_responses().pop().expect("a line");
+    assert_eq!(last.result, ResponseResult::Undone);
+    assert_eq!(
+        (last.details.handle.as_str(), last.details.actor.as_str()),
+        ("plugin 7", "ann")
+    );
+}
+
+#[test]
+fn protected_by_the_registry_and_too_many_for_one_owner_are_withheld() {
+    let (world, ops, target) = (
+        World::new(),
+        ScriptChannel::default(),
+        ScriptTarget::default(),
+    );
+    let text = policy("").replace(
+        "max_per_hour = 5",
+        "max_per_hour = 5\nmax_per_hour_per_owner = 1",
+    );
+    world.process_with(&text, &[&ops], &target, async |process| {
+        process.announce(&world, &[critical(1)]);
+        process.announce(&world, &[critical(2)]);
+        pass(5).await;
+        let mut others = critical(3);
+        others.token.as_mut().expect("a token").owner = Some("eve".to_owned());
+        process.announce(&world, &[others]);
+        pass(5).await;
+        world.ledger.know(TokenFacts {
+            registration: Some(Registration {
+                protected: true,
+                ..Registration::default()
+            }),
+            ..TokenFacts::default()
+        });
+        process.announce(&world, &[critical(4)]);
+        pass(5).await;
+    });
+    assert_eq!(target.asked(), ["revoke", "revoke"]);
+    let reasons: Vec<String> = world
+        .ledger
+        .all_responses()
+        .iter()
+        .map(|line| line.reason.clone())
+        .filter(|reason| !reason.is_empty())
+        .collect();
+    assert_eq!(reasons, ["owner_rate_limited", "protected_by_registry"]);
+}
+
+#[test]
+fn of_two_instances_one_carries_out_what_people_said() {
+    let (world, target) = (World::new(), ScriptTarget::default());
+    let (first, second) = (ScriptChannel::default(), ScriptChannel::default());
+    let of = |name: &str| {
+        format!(
+            "instance = \"{name}\"\ntakeover_after = \"15s\"\n{}",
+            policy(HELD)
+        )
+    };
+    world.process_with(&of("a"), &[&first], &target, async |a| {
+        let b = world.start_with(settings(&of("b")), &[&second], Some(&target), None);
+        pass(3).await;
+        a.announce(&world, &[critical(1)]);
+        b.announce(&world, &[critical(2)]);
+        pass(20).await;
+        say(&world, "ann", OrderVerb::Approve);
+        pass(20).await;
+        assert_eq!(target.asked(), ["revoke"]);
+    });
+    // Both are killed; a third goes on with the other response.
+    world.process_with(&of("c"), &[&first], &target, async |_| pass(700).await);
+    assert_eq!(target.asked(), ["revoke", "revoke"]);
+}
+
+#[test]
+fn calls_after_a_revocation_tell_whether_it_worked() {
+    let (world, ops, target) = (
+        World::new(),
+        ScriptChannel::default(),
+        ScriptTarget::default(),
+    );
+    let effect = |world: &World| {
+        let last = world.ledger.all_responses().pop().expect("a line");
+        let effect = last.details.effect.expect("a watched response");
+        (effect.state.name(), effect.lag_ms, effect.is_open)
+    };
+    world.process_with(&policy(""), &[&ops], &target, async |process| {
+        process.announce(&world, &[critical(1)]);
+        pass(1).await;
+        assert_eq!(effect(&world), ("watching", None, true));
+        let last = world.ledger.all_responses().pop().expect("a line");
+        let answered = last.details.answered_at.expect("an answer");
+        let node = |gateway: &str, accepted: Option<u64>, refused: Option<u64>| NodeCalls {
+            gateway: gateway.to_owned(),
+            accepted: u64::from(accepted.is_some()),
+            refused: u64::from(refused.is_some()),
+            last_accepted_at: accepted.map(|secs| answered + Duration::from_secs(secs)),
+            first_refused_at: refused.map(|secs| answered + Duration::from_secs(secs)),
+        };
+        world.ledger.log_calls(vec![
+            node("edge-1", Some(2), Some(3)),
+            node("edge-2", Some(5), None),
+        ]);
+        pass(11).await;
+        assert_eq!(
+            effect(&world).0,
+            "watching",
+            "one node has not refused anything yet"
+        );
+        world.ledger.log_calls(vec![
+            node("edge-1", Some(2), Some(3)),
+            node("edge-2", Some(5), Some(7)),
+        ]);
+        pass(11).await;
+        assert_eq!(effect(&world), ("effective", Some(7_000), true));
+        let lines = world.ledger.all_responses().len();
+        pass(60).await;
+        assert_eq!(
+            world.ledger.all_responses().len(),
+            lines,
+            "no news, no lines"
+        );
+        world.ledger.log_calls(vec![
+            node("edge-1", Some(2), Some(3)),
+            node("edge-2", Some(90), None),
+        ]);
+    });
+    world.process_with(&policy(""), &[&ops], &target, async |_| {
+        pass(11).await;
+        assert_eq!(effect(&world), ("ineffective", None, true));
+        pass(3_600).await;
+        assert_eq!(effect(&world), ("ineffective", None, false));
+    });
+    let last = world.ledger.all_responses().pop().expect("a line");
+    let nodes = last.details.effect.expect("an effect").nodes;
+    assert_eq!(nodes[1].lag_ms, Some(90_000));
+    assert_eq!(nodes[1].state.name(), "ineffective");
+    assert_eq!(nodes[0].state.name(), "effective");
+}
