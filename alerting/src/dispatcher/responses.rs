@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokenwatch_model::{
     Effect, Finding, FindingId, OrderVerb, Response, ResponseMode, ResponseResult,
 };
 use tokenwatch_store::StoreError;
-use tokio::time::timeout;
 
 use super::AlertingEvent;
 use super::intake::Intake;
@@ -18,8 +18,8 @@ use crate::response::{
     decide_response, decide_step, lines_of, tell_effect,
 };
 
-/// How long the store may take to say how a token was used; a stolen token does not wait for a slow table.
-const FACTS_LIMIT: Duration = Duration::from_secs(2);
+/// Tokens about which the store is asked at the same time.
+const FACTS_AT_ONCE: usize = 16;
 /// People's words that are older were heard, or came while nobody acted: a hold lasts a week at most.
 const FIRST_ORDERS_SPAN: Duration = Duration::from_hours(8 * 24);
 /// Words become visible in the order of their inserts, which may not be that of their times.
@@ -45,62 +45,90 @@ impl Intake {
             Ok(lines) => self.history.learn(&unknown, lines),
             Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
         }
-        for finding in concerned {
-            if self.respond_to(finding).await.is_err() {
-                return;
+        let is_open = |finding: &&Finding| {
+            let answer = self.history.answer(finding.id).map(|line| line.action);
+            answer < settings.response.gravest(finding)
+        };
+        let open: Vec<&Finding> = concerned.into_iter().filter(is_open).collect();
+        let mut lines = Vec::new();
+        let mut answered = Vec::new();
+        for part in open.chunks(FACTS_AT_ONCE) {
+            let asked = part.iter().map(|finding| self.facts(finding));
+            let facts = join_all(asked).await;
+            for (finding, facts) in part.iter().zip(facts) {
+                match facts {
+                    Ok(facts) => {
+                        let is_known = facts.is_some();
+                        let decided = self.decide(finding, &facts.unwrap_or_default());
+                        let withheld = |line: &Response| line.result == ResponseResult::Withheld;
+                        if !is_known && !decided.iter().all(withheld) {
+                            // The hour ended in between: the next look asks the store.
+                            self.behind.report();
+                            continue;
+                        }
+                        for line in &decided {
+                            self.history.record(line.clone());
+                        }
+                        if !decided.is_empty() {
+                            answered.push(Arc::new((*finding).clone()));
+                        }
+                        lines.extend(decided);
+                    }
+                    Err(error) => self.ledger_failed(LedgerOperation::read, &error),
+                }
             }
+        }
+        if self.write(lines, &answered).await.is_err() {
+            tracing::warn!(
+                "responses are decided on again later: the journal could not be written"
+            );
         }
     }
 
-    /// One after the other: what is decided about one counts for the next.
-    async fn respond_to(&mut self, finding: &Finding) -> Result<(), ()> {
+    /// The journal's lines about `finding`. What is decided about one finding counts for the next.
+    fn decide(&mut self, finding: &Finding, facts: &TokenFacts) -> Vec<Response> {
         let Some(token) = &finding.token else {
-            return Ok(());
+            return Vec::new();
         };
         let now = self.runtime.clock.now();
         let settings = Arc::clone(&self.settings);
         let past = self
             .history
             .past(finding.id, token, &settings.response, now);
-        if past.answered >= settings.response.gravest(finding) {
-            return Ok(());
-        }
-        let facts = self.facts(finding).await;
-        let facts = facts.map_err(|error| {
-            self.ledger_failed(LedgerOperation::read, &error);
-        })?;
-        let decision = decide_response(finding, &facts, past, &settings, now);
+        let decision = decide_response(finding, facts, past, &settings, now);
         if let ResponseDecision::Withhold(rule, reason) = decision {
             tracing::warn!(
                 finding.id = %finding.id, token.id = %token.id, reason = reason.name(), rule = rule.name,
                 "a finding asks for a response, and it is withheld"
             );
         }
-        let mut lines = lines_of(decision, finding, &facts, &settings.response, now);
-        let Some(action) = lines.first().map(|line| line.action) else {
-            return Ok(());
-        };
-        lines.extend(self.agenda.overtaken(finding.id, action, now));
-        let finding = Arc::new(finding.clone());
-        self.write(lines, Some(&finding)).await
+        let mut lines = lines_of(decision, finding, facts, &settings.response, now);
+        if let Some(action) = lines.first().map(|line| line.action) {
+            lines.extend(self.agenda.overtaken(finding.id, action, now));
+        }
+        lines
     }
 
-    /// What is known of the finding's token. Without what the registry says nothing is done; without its use, all the same.
-    async fn facts(&self, finding: &Finding) -> Result<TokenFacts, StoreError> {
-        let with_networks = self.settings.response.restricts();
-        let facts = self.ledger.token_facts(finding, with_networks);
-        timeout(FACTS_LIMIT, facts).await.unwrap_or_else(|_| {
-            tracing::warn!(finding.id = %finding.id, "the store took too long to say how the token was used");
-            Ok(TokenFacts::default())
-        })
+    /// What is known of the finding's token. Where no more responses are allowed in this hour, the store is not asked: a storm of
+    /// findings does not keep people waiting for what nothing will be done about.
+    async fn facts(&self, finding: &Finding) -> Result<Option<TokenFacts>, StoreError> {
+        let settings = &self.settings.response;
+        let now = self.runtime.clock.now();
+        if self.history.last_hour(finding.id, settings.mode, now) >= settings.max_per_hour {
+            return Ok(None);
+        }
+        let facts = self
+            .ledger
+            .token_facts(finding, settings.restricts())
+            .await?;
+        Ok(Some(facts))
     }
 
     /// Writes lines to the journal, and then asks for what they intend.
-    async fn write(
-        &mut self,
-        lines: Vec<Response>,
-        finding: Option<&Arc<Finding>>,
-    ) -> Result<(), ()> {
+    async fn write(&mut self, lines: Vec<Response>, findings: &[Arc<Finding>]) -> Result<(), ()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         for line in &lines {
             self.history.record(line.clone());
         }
@@ -118,10 +146,13 @@ impl Intake {
                 self.runtime.events.as_ref(),
                 AlertingEvent::Response(line.clone()),
             );
-            match (line.result, finding) {
-                (ResponseResult::Intended | ResponseResult::Undoing, Some(finding)) => {
-                    self.ask(line, finding);
-                }
+            let asks = matches!(
+                line.result,
+                ResponseResult::Intended | ResponseResult::Undoing
+            );
+            let of_line = |finding: &&Arc<Finding>| asks && finding.id == line.finding_id;
+            match (line.result, findings.iter().find(of_line)) {
+                (_, Some(finding)) => self.ask(line, finding),
                 // Counted when the target said it; this line says more of its effect.
                 (ResponseResult::Delivered, _) => {}
                 (result, _) => self.runtime.metrics.responded(result),
@@ -236,12 +267,12 @@ impl Intake {
 
     async fn carry_out(&mut self, step: Step) -> Result<(), ()> {
         match step {
-            Step::Note(line) => self.write(vec![line], None).await,
+            Step::Note(line) => self.write(vec![line], &[]).await,
             Step::Check(line) => self.check_effect(line).await,
             Step::Undo(line) if self.target_of(&line).is_none() => {
                 let reason = "the target is not configured any more".to_owned();
                 let failed = line.followed_by(ResponseResult::UndoFailed, line.at);
-                self.write(vec![Response { reason, ..failed }], None).await
+                self.write(vec![Response { reason, ..failed }], &[]).await
             }
             Step::Ask(line) | Step::Undo(line) => {
                 let finding = match self.ledger.finding(line.finding_id).await {
@@ -253,14 +284,14 @@ impl Intake {
                             reason,
                             ..line.followed_by(result, line.at)
                         };
-                        return self.write(vec![failed], None).await;
+                        return self.write(vec![failed], &[]).await;
                     }
                     Err(error) => {
                         self.ledger_failed(LedgerOperation::read, &error);
                         return Err(());
                     }
                 };
-                self.write(vec![line], Some(&finding)).await
+                self.write(vec![line], &[finding]).await
             }
         }
     }
@@ -286,7 +317,7 @@ impl Intake {
         if is_news {
             tell_effect(&line, &effect, &self.runtime.metrics);
             next.details.effect = Some(Box::new(effect));
-            return self.write(vec![next], None).await;
+            return self.write(vec![next], &[]).await;
         }
         // Nothing new is not worth a line.
         let mut line = line;

@@ -1,10 +1,15 @@
 //! What the store knows of a token that something is to be done about.
 
+use std::time::Duration;
+
 use tokenwatch_model::{Finding, Registration, TokenKind};
 use tokenwatch_store::{Store, StoreError};
+use tokio::time::timeout;
 
 use crate::response::TokenFacts;
 
+/// How long the store may take to say how a token was used; a stolen token does not wait for a slow table.
+const USE_LIMIT: Duration = Duration::from_secs(2);
 /// Networks that a restricted token may be used from: /24s and /48s, as many as gateways take in one rule.
 const NETWORKS_LIMIT: usize = 50;
 
@@ -37,7 +42,11 @@ pub(super) async fn read(
         };
         Ok::<_, StoreError>((radius, kind, networks))
     };
-    match used.await {
+    let used = match timeout(USE_LIMIT, used).await {
+        Ok(used) => used.map_err(|error| error.to_string()),
+        Err(_) => Err("the store took too long".to_owned()),
+    };
+    match used {
         Ok((radius, kind, networks)) => Ok(TokenFacts {
             kind: kind.as_deref().and_then(kind_named),
             registration,

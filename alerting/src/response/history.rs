@@ -122,6 +122,16 @@ impl ResponseHistory {
         }
     }
 
+    /// Findings other than `finding` that were responded to in the last hour.
+    pub(crate) fn last_hour(&self, finding: FindingId, mode: ResponseMode, now: Timestamp) -> u32 {
+        let recent = self.of_mode(mode);
+        let findings: HashSet<FindingId> = recent
+            .filter(|line| line.finding_id != finding && now.since(line.decided_at()) <= HOUR)
+            .map(|line| line.finding_id)
+            .collect();
+        u32::try_from(findings.len()).unwrap_or(u32::MAX)
+    }
+
     /// The gravest action that holds for the token, or is under way, for findings other than `finding`.
     pub(crate) fn done(
         &self,
