@@ -1,7 +1,7 @@
 //! Keys that a token is bound to, by its own claim, and keys that the caller proved to hold, by the gateway's log.
 //!
 //! A token is bound to a client certificate by `cnf.x5t#S256` (RFC 8705), to a key by `cnf.jkt` (RFC 9449). The certificate's
-//! SHA-256 fingerprint or the certificate itself is what some gateways log; a DPoP proof carries its public key, whose
+//! SHA-256 fingerprint or the certificate itself is what some gateways log; a `DPoP` proof carries its public key, whose
 //! thumbprint is made here (RFC 7638). SHA-1 fingerprints cannot be compared and say nothing. Proofs are not verified: the
 //! gateway did, or let everything in.
 
@@ -36,7 +36,7 @@ const CERTIFICATE_FIELDS: [&str; 3] = [
     "ssl_client_cert",
     "ssl_client_raw_cert",
 ];
-/// The thumbprint of the key of a DPoP proof, where a gateway makes it.
+/// The thumbprint of the key of a `DPoP` proof, where a gateway makes it.
 const PROOF_KEY_FIELD: &str = "dpop_jkt";
 
 /// What a token says that its holder must prove.
@@ -183,14 +183,11 @@ fn thumbprint_of_pem(text: &str) -> Option<Thumbprint> {
         .ok()?;
     let (_, body) = text.split_once("-----BEGIN CERTIFICATE-----")?;
     let (body, _) = body.split_once("-----END")?;
-    let digits: Vec<u8> = body
-        .bytes()
-        .filter(|byte| byte.is_ascii_graphic())
-        .collect();
+    let digits: Vec<u8> = body.bytes().filter(u8::is_ascii_graphic).collect();
     Some(Sha256::digest(STANDARD.decode(digits).ok()?).into())
 }
 
-/// The thumbprint of the key in the header of a DPoP proof.
+/// The thumbprint of the key in the header of a `DPoP` proof.
 fn thumbprint_of_proof(proof: &str) -> Option<Thumbprint> {
     let (header, _) = proof.split_once('.')?;
     if header.len() > LIMIT_BYTES {
@@ -274,7 +271,7 @@ impl Jwk<'_> {
                 return None;
             }
             let comma = if index == 0 { "" } else { "," };
-            canonical.push_str(&format!("{comma}\"{name}\":\"{value}\""));
+            canonical.extend([comma, "\"", name, "\":\"", value, "\""]);
         }
         canonical.push('}');
         Some(Sha256::digest(canonical).into())

@@ -54,9 +54,9 @@ pub(super) fn classify(name: &str) -> Option<JwtFact> {
         length += 1;
     }
     let is = |known: &&str| known.as_bytes() == &folded[..length];
-    if SECRETS.iter().any(|known| is(&known)) {
+    if SECRETS.iter().any(&is) {
         Some(JwtFact::SecretClaims)
-    } else if PERSONAL.iter().any(|known| is(&known)) {
+    } else if PERSONAL.iter().any(is) {
         Some(JwtFact::PersonalClaims)
     } else {
         None
