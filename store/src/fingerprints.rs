@@ -18,7 +18,7 @@ SELECT token_id AS fingerprint, token_id FROM tokens GROUP BY token_id
 UNION ALL
 SELECT name AS fingerprint, name AS token_id FROM registrations FINAL WHERE kind = 'token' AND body != '' GROUP BY name
 UNION ALL
-SELECT fingerprint, max(token_id) AS token_id FROM events WHERE fingerprint != '' AND token_id != '' GROUP BY fingerprint";
+SELECT fingerprint, max(events.token_id) AS token_id FROM events WHERE fingerprint != '' AND events.token_id != '' GROUP BY fingerprint";
 
 #[derive(Row, Deserialize)]
 struct FingerprintRow {
