@@ -78,7 +78,7 @@ def call(key, address="192.0.2.7", status=200):
 
 
 def git(*arguments):
-    command = ["git", "-C", str(REPOSITORY), "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *arguments]
+    command = ["git", "-C", str(REPOSITORY), "-c", "gc.auto=0", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *arguments]
     subprocess.run(command, check=True, capture_output=True)
 
 
