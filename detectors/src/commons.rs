@@ -140,10 +140,11 @@ pub(crate) struct GroupFailure {
 }
 
 impl Commons {
-    /// Counts a call of `token` in its newest window; older ones count for nothing.
+    /// Counts a call of `token` in its newest window; older ones count for nothing, and in one that is sealed for the token
+    /// alone: what it knows of itself must not depend on how far others are.
     pub(crate) fn count(&mut self, token: &mut Token, event: &AccessEvent<'_>, groups: Groups) {
         let number = window_of(event.ts);
-        if number != window_of(token.newest) || number < self.sealed {
+        if number != window_of(token.newest) {
             return;
         }
         let mark = &mut token.mark;
@@ -156,6 +157,9 @@ impl Commons {
         let (is_failing, calls) = (failed && fails_at(*mark), mark.calls);
         let is_rated = token.rate.is_some();
         let is_hot = token.rate.as_ref().is_some_and(|rate| calls >= rate.hot_at);
+        if number < self.sealed {
+            return;
+        }
         let is_failing = is_failing && !token.fails_habitually();
         let mark = &mut token.mark;
         if mark.counts(ACTIVE) {

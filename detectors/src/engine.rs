@@ -41,8 +41,8 @@ use crate::subject::SubjectKey;
 use crate::token::{Fact, Token};
 use crate::token_table::{AHEAD, Ahead, TokenTable};
 
-/// How far another stream may be ahead before it ends the episodes of one that stands still. Partitions are hours apart
-/// while days are caught up with, and who is ahead must not decide how many versions a finding has.
+/// How far another stream may get on before it ends the episodes of one that stands still. Partitions are days apart while
+/// a backlog is caught up with, and who is ahead must not decide what a finding says.
 const STREAM_PATIENCE: Duration = Duration::from_hours(24);
 
 /// Detects, in event time. See the crate's documentation.

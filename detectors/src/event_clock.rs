@@ -10,6 +10,8 @@
 //! Otherwise the event is quarantined until others without a believable one in between confirm the new time: the third
 //! from the only gateway or from two, the sixty-fourth from one of several.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Origin, StreamId, Timestamp};
 
@@ -59,8 +61,9 @@ struct Stream {
     /// The longest recent silence; a sixteen-thousandth is forgotten with every event.
     silence: i64,
     suspects: Suspects,
-    /// Watermark at the last tick.
+    /// Watermark at the last tick, and the foremost of all streams' at that moment.
     ticked: i64,
+    heard: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,10 +118,14 @@ impl EventClock {
             || ts.as_micros() < stream.ticked;
         stream.advance(node, ts);
         let watermark = stream.watermark() - lateness_micros;
-        let tick = (watermark >= stream.ticked + TICK_MICROS).then(|| {
+        let ticks = watermark >= stream.ticked + TICK_MICROS;
+        let tick = ticks.then(|| {
             stream.ticked = watermark.div_euclid(TICK_MICROS) * TICK_MICROS;
             Timestamp::from_micros(stream.ticked)
         });
+        if ticks {
+            self.streams[index].heard = self.foremost();
+        }
         Admission::Live {
             stream: index as u32,
             late,
@@ -126,13 +133,24 @@ impl EventClock {
         }
     }
 
-    /// The watermark that a stream has acted upon.
-    pub(crate) fn watermark(&self, stream: u32) -> Timestamp {
-        self.streams
-            .get(stream as usize)
-            .map_or(Timestamp::from_micros(i64::MIN), |stream| {
-                Timestamp::from_micros(stream.ticked)
-            })
+    /// The watermark that a stream has acted upon. One that has stood still while another moved on by more than `patience`
+    /// follows that one at this distance.
+    pub(crate) fn watermark(&self, stream: u32, patience: Duration) -> Timestamp {
+        let Some(stream) = self.streams.get(stream as usize) else {
+            return Timestamp::from_micros(i64::MIN);
+        };
+        let own = Timestamp::from_micros(stream.ticked);
+        let foremost = Timestamp::from_micros(self.foremost());
+        if Timestamp::from_micros(stream.heard) < foremost - patience {
+            own.max(foremost - patience)
+        } else {
+            own
+        }
+    }
+
+    fn foremost(&self) -> i64 {
+        let ticked = self.streams.iter().map(|stream| stream.ticked);
+        ticked.max().unwrap_or(i64::MIN)
     }
 
     /// Moves every stream's watermark to `until`, if it is behind; whether one was.
@@ -149,12 +167,7 @@ impl EventClock {
     /// The watermark that every stream has passed, but for those that are ten minutes behind the foremost: they are waited
     /// for no longer. `newest` minus the allowed lateness, like every watermark.
     pub(crate) fn common_watermark(&self) -> Timestamp {
-        let foremost = self
-            .streams
-            .iter()
-            .map(|s| s.ticked)
-            .max()
-            .unwrap_or(i64::MIN);
+        let foremost = self.foremost();
         let waited_for = |ticked: &i64| *ticked >= foremost.saturating_sub(WAIT_MICROS);
         let least = self
             .streams
@@ -204,7 +217,9 @@ impl EventClock {
                 MAX_STREAMS - 1
             }
             None => {
-                self.streams.push(Stream::new(topic, partition, ts));
+                let heard = self.foremost();
+                let stream = Stream::new(topic, partition, ts);
+                self.streams.push(Stream { heard, ..stream });
                 self.streams.len() - 1
             }
         };
@@ -225,6 +240,7 @@ impl Stream {
             silence: 0,
             suspects: Suspects::default(),
             ticked: ts.as_micros().saturating_sub(2 * IDLE_MICROS),
+            heard: i64::MIN,
         }
     }
 
@@ -342,6 +358,8 @@ impl Stream {
 mod tests {
     use super::*;
 
+    const DAY: Duration = Duration::from_hours(24);
+
     fn origin(gateway: &'static str, partition: i32) -> Origin<'static> {
         Origin {
             gateway: Some(gateway.into()),
@@ -362,6 +380,37 @@ mod tests {
             admit(&mut clock, ["a", "b"][second as usize % 2], second);
         }
         clock
+    }
+
+    /// Moves a stream to `secs`.
+    fn advance(clock: &mut EventClock, partition: i32, secs: i64) {
+        let ts = Timestamp::from_secs(1_000_000 + secs);
+        clock.admit(&origin("a", partition), ts, 0, i64::MAX);
+    }
+
+    #[test]
+    fn a_stream_that_is_days_behind_has_its_own_time_as_long_as_it_moves() {
+        let mut clock = EventClock::default();
+        for hour in 0..100 {
+            advance(&mut clock, 0, (hour + 80) * 3_600);
+            advance(&mut clock, 1, hour * 3_600);
+            let behind = clock.watermark(1, DAY).as_secs();
+            assert_eq!(behind, 1_000_000 + hour * 3_600);
+        }
+    }
+
+    #[test]
+    fn a_stream_that_stands_still_follows_the_foremost_at_a_distance() {
+        let mut clock = EventClock::default();
+        for hour in 0..100 {
+            advance(&mut clock, 0, (hour + 80) * 3_600);
+            if hour < 10 {
+                advance(&mut clock, 1, hour * 3_600);
+            }
+        }
+        let foremost = clock.watermark(0, DAY);
+        assert_eq!(clock.watermark(1, DAY), foremost - DAY);
+        assert!(clock.watermark(1, 5 * DAY) < foremost - 5 * DAY);
     }
 
     #[test]
@@ -441,12 +490,12 @@ mod tests {
         let mut held = 0;
         for second in 200..500 {
             admit(&mut clock, "a", second);
-            let watermark = clock.watermark(0).as_secs() - 1_000_000;
+            let watermark = clock.watermark(0, Duration::MAX).as_secs() - 1_000_000;
             assert!(watermark <= second - 10);
             held += i64::from(watermark < 199);
         }
         assert!((60..=150).contains(&held), "{held}");
-        assert!(clock.watermark(0).as_secs() >= 1_000_000 + 480);
+        assert!(clock.watermark(0, Duration::MAX).as_secs() >= 1_000_000 + 480);
     }
 
     #[test]

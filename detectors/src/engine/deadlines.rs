@@ -29,14 +29,13 @@ impl Engine {
                 self.deadlines.remove(&(deadline, key));
                 continue;
             };
-            // An episode ends by the watermark of the stream that its events came from, unless that stream is far
-            // behind or has ended; what no stream owns ends by that of all.
-            let own = match case.next_deadline() {
+            // An episode ends by the watermark of the stream that its events came from, unless that stream has stopped;
+            // what no stream owns ends by that of all.
+            let now = match case.next_deadline() {
                 Some((_, u32::MAX)) => self.clock.common_watermark(),
-                Some((_, stream)) => self.clock.watermark(stream),
+                Some((_, stream)) => self.clock.watermark(stream, STREAM_PATIENCE),
                 None => watermark,
             };
-            let now = own.max(watermark - STREAM_PATIENCE);
             if now <= deadline {
                 continue;
             }
