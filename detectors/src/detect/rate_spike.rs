@@ -11,7 +11,7 @@ use super::{habit_db, window_start};
 use crate::calendar::DAY;
 use crate::commons::Caps;
 use crate::failures::FailureKind;
-use crate::habit::{Habit, Judgement, RATE_WIDTHS, Scale, ScaleSpec, very_far_floor};
+use crate::habit::{Habit, Judgement, RATE_WIDTHS, Scale, ScaleSpec};
 use crate::hit::{Belonging, Hit, QUIET_S, Story, Stream, Tier, figures_of};
 use crate::log_count::LogCount;
 use crate::settings::DetectorSettings;
@@ -30,6 +30,8 @@ const RETRIED_SHARE: f64 = 0.9;
 const QUIET_DAYS: f64 = 6.0;
 /// Index of the day among the windows.
 const WHOLE_DAY: usize = 4;
+/// Fewer calls say nothing, however far above every window they are; so many, very far above, are a signal.
+const LEAST_CALLS: u32 = 8;
 
 /// Counts a call at `ts` in every window; a hit if one broke the habit. `caps` is the most that its peers do, by which a
 /// token without a mature habit is measured.
@@ -40,11 +42,11 @@ pub(crate) fn observe(
     settings: &DetectorSettings,
 ) -> Option<Hit> {
     token.count_call(ts);
-    token.rate.as_ref()?;
     let newest = token.newest.as_secs();
-    let is_mature = token.maturity(settings) == Maturity::Mature;
     let mut strongest: Option<Hit> = None;
-    for (index, width) in RATE_WIDTHS.into_iter().enumerate() {
+    // Of a token that hardly calls, only the days are counted.
+    let first = if token.rate.is_some() { 0 } else { WHOLE_DAY };
+    for (index, width) in RATE_WIDTHS.into_iter().enumerate().skip(first) {
         let age = newest.div_euclid(width) - ts.as_secs().div_euclid(width);
         let scale = scale_mut(token, index)?;
         let count = if index == WHOLE_DAY {
@@ -55,9 +57,8 @@ pub(crate) fn observe(
         let Some(count) = count else {
             continue;
         };
-        // Nothing trips below its floor; a mature token's trip count does not depend on when it is computed.
-        let floor = settings.rate_scales[index].floor.min(far_floor(settings));
-        if is_mature && count < very_far_floor(floor) {
+        // Nothing trips below its floor, and nothing that a trip count rests on changes within an hour.
+        if count < least_floor(index, settings) {
             continue;
         }
         if scale.is_stale() {
@@ -127,7 +128,7 @@ fn arm(
     } else {
         let table = &settings.signal_quantiles;
         let trip = scale.spike_count(recent, spec, &basis, table, far_floor(settings));
-        let small = very_far_floor(spec.floor.min(far_floor(settings)));
+        let small = least_floor(index, settings);
         let very_far = scale.very_far_count(recent, spec, &basis, small);
         scale.arm(trip.min(very_far));
     }
@@ -141,6 +142,11 @@ fn arm(
 /// What matters within an hour matters within a day, if it is far above every day.
 pub(crate) fn far_floor(settings: &DetectorSettings) -> u32 {
     settings.rate_scales[WHOLE_DAY - 1].floor
+}
+
+/// The smallest count that can be a hit.
+fn least_floor(index: usize, settings: &DetectorSettings) -> u32 {
+    LEAST_CALLS.min(settings.rate_scales[index].floor)
 }
 
 /// From what on a token does more than its peers ever do.

@@ -1,6 +1,6 @@
 //! Spikes of tokens whose habit is little older than a week: what the first days teach must not blind the next ones.
 
-use tokenwatch_model::Detector;
+use tokenwatch_model::{Detector, Signal};
 
 use crate::support::{Call, DAY, MONDAY, replay};
 
@@ -46,4 +46,41 @@ fn ten_times_the_rate_of_four_days_is_found_and_thrice_is_not() {
     let begin = SPIKE - 4 * DAY;
     assert!(is_found(&calls(begin, 20, 200)));
     assert!(!is_found(&calls(begin, 20, 60)));
+}
+
+/// Two calls on one day of each of five weeks, and on the Thursday of the sixth `spike` calls within `over` seconds.
+fn weekly(spike: i64, over: i64) -> Vec<Call> {
+    let at = MONDAY + 38 * DAY + 10 * 3_600;
+    let call = |from: i64, number: i64, gap_ms: i64| Call {
+        at_ms: from * 1_000 + number * gap_ms,
+        path: format!("/v1/orders/{number}"),
+        ..Call::default()
+    };
+    let usual = (0..5).flat_map(|week| {
+        (0..2).map(move |number| {
+            call(
+                MONDAY + (7 * week + week % 3) * DAY + 36_000,
+                number,
+                400_000,
+            )
+        })
+    });
+    let spike = (0..spike).map(|number| call(at, number, over * 1_000 / spike));
+    usual.chain(spike).collect()
+}
+
+fn signals(calls: &[Call]) -> usize {
+    let signals = replay("", calls).signals;
+    let of_rate = |signal: &&Signal| signal.detector == Detector::RateSpike;
+    signals.iter().filter(of_rate).count()
+}
+
+#[test]
+fn a_key_that_calls_once_a_week_is_signalled_at_six_times_its_most_and_found_at_forty_calls() {
+    for over in [10, 600, 3_600] {
+        assert_eq!(signals(&weekly(3, over)), 0, "within {over} s");
+        assert_ne!(signals(&weekly(16, over)), 0, "within {over} s");
+        assert!(is_found(&weekly(64, over)), "within {over} s");
+    }
+    assert!(!is_found(&weekly(16, 3_600)), "few are not worth a ticket");
 }
