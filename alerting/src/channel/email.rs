@@ -161,7 +161,7 @@ fn classify(error: &SmtpError) -> Delivery {
 /// A handshake that fails is a lost connection to lettre; what it says below that is TLS's own error.
 fn is_of_tls(error: &SmtpError) -> bool {
     let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
-    error.is_tls() || causes.any(|cause| cause.is::<native_tls::Error>())
+    error.is_tls() || causes.any(<dyn Error>::is::<native_tls::Error>)
 }
 
 /// The mail as text.
