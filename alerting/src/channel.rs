@@ -5,6 +5,7 @@
 //! programs has a part per finding, with the id that it would have alone.
 
 mod alertmanager;
+mod chat;
 mod email;
 mod kafka;
 mod log;
@@ -37,9 +38,9 @@ pub(crate) enum Channel {
     /// Mail.
     Email(Box<email::EmailChannel>),
     /// A Slack incoming webhook.
-    Slack(slack::SlackChannel),
+    Slack(chat::ChatChannel),
     /// A Microsoft Teams workflow.
-    Teams(teams::TeamsChannel),
+    Teams(chat::ChatChannel),
     /// `PagerDuty`'s Events API, version 2.
     Pagerduty(pagerduty::PagerdutyChannel),
     /// Opsgenie, or Jira Service Management.
@@ -152,12 +153,12 @@ impl Channel {
                     source,
                 }),
             ChannelSettings::Slack { url, allow_private } => {
-                slack::SlackChannel::new(url.clone(), *allow_private, layout)
+                chat::ChatChannel::new(&slack::FORM, url.clone(), *allow_private, layout)
                     .map(Self::Slack)
                     .map_err(http)
             }
             ChannelSettings::Teams { url, allow_private } => {
-                teams::TeamsChannel::new(url.clone(), *allow_private, layout)
+                chat::ChatChannel::new(&teams::FORM, url.clone(), *allow_private, layout)
                     .map(Self::Teams)
                     .map_err(http)
             }
@@ -210,8 +211,7 @@ impl Channel {
         match self {
             Self::Log(_) => log::LogChannel::render(message),
             Self::Email(channel) => channel.render(message),
-            Self::Slack(channel) => channel.render(message),
-            Self::Teams(channel) => channel.render(message),
+            Self::Slack(channel) | Self::Teams(channel) => channel.render(message),
             Self::Pagerduty(channel) => channel.render(message),
             Self::Opsgenie(channel) => channel.render(message),
             Self::Alertmanager(channel) => channel.render(message),
@@ -228,8 +228,7 @@ impl Channel {
         match self {
             Self::Log(channel) => channel.send(part, now).await,
             Self::Email(channel) => channel.send(part).await,
-            Self::Slack(channel) => channel.send(part, now).await,
-            Self::Teams(channel) => channel.send(part, now).await,
+            Self::Slack(channel) | Self::Teams(channel) => channel.send(part, now).await,
             Self::Pagerduty(channel) => channel.send(part, now).await,
             Self::Opsgenie(channel) => channel.send(part, now).await,
             Self::Alertmanager(channel) => channel.send(part, now).await,

@@ -18,8 +18,8 @@ use tokenwatch_model::{Problem, Problems, SecretSource, Severity};
 use url::Url;
 
 pub use receivers::{
-    BodyFormat, ChannelSettings, KafkaOptions, ReceiverConfig, ReceiverSettings, SmtpTls,
-    SyslogFormat, SyslogSettings, SyslogTransport,
+    BodyFormat, ChannelSettings, ChatConfig, KafkaOptions, ReceiverConfig, ReceiverSettings,
+    SmtpTls, SyslogFormat, SyslogSettings, SyslogTransport,
 };
 pub use response::{
     KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ResponderConfig, ResponseConfig,

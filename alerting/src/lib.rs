@@ -32,11 +32,11 @@ mod testing;
 
 pub use calendar::{Digest, Span, Window};
 pub use config::{
-    AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, DigestConfig, EscalationConfig,
-    KafkaOptions, KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ReceiverConfig,
-    ReceiverSettings, ResponderConfig, ResponseConfig, ResponseRuleConfig, ResponseSettings,
-    RouteConfig, RuleAction, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings, SyslogTransport,
-    TargetConfig, TargetKind, TargetSettings, TemplateConfig, WindowConfig,
+    AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, ChatConfig, DigestConfig,
+    EscalationConfig, KafkaOptions, KongCredential, LinksConfig, LinksSettings, ProtectedTokens,
+    ReceiverConfig, ReceiverSettings, ResponderConfig, ResponseConfig, ResponseRuleConfig,
+    ResponseSettings, RouteConfig, RuleAction, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings,
+    SyslogTransport, TargetConfig, TargetKind, TargetSettings, TemplateConfig, WindowConfig,
 };
 pub use dispatcher::{AlertingEvent, Dispatcher, ReceiverStatus, Runtime};
 pub use error::AlertingError;

@@ -69,6 +69,17 @@ pub(crate) struct Notice {
 }
 
 impl Item {
+    /// A finding that is told of for the first time.
+    pub(crate) fn opening(finding: Finding) -> Self {
+        Self {
+            occasion: Occasion::Opened,
+            severity: finding.severity,
+            finding: Arc::new(finding),
+            response: None,
+            links: None,
+        }
+    }
+
     /// The id that a message about this item alone would have.
     pub(crate) fn id(&self, receiver: &str, step: u32) -> String {
         notification_id(
@@ -82,6 +93,30 @@ impl Item {
 }
 
 impl Outgoing {
+    /// A message under `id` that opens `findings` to `receiver`, before anything else is known of it.
+    pub(crate) fn opening(
+        id: String,
+        receiver: Arc<str>,
+        group: String,
+        findings: Vec<Finding>,
+    ) -> Self {
+        let items: Vec<Item> = findings.into_iter().map(Item::opening).collect();
+        let severity = items.iter().map(|item| item.severity).max();
+        Self {
+            id,
+            receiver,
+            occasion: Occasion::Opened,
+            severity: severity.unwrap_or(Severity::Info),
+            items,
+            group,
+            step: 0,
+            is_over: false,
+            is_digest: false,
+            repeated: false,
+            notice: None,
+        }
+    }
+
     /// The findings that its lines in the ledger are about; a notice has one line, about none.
     pub(crate) fn finding_ids(&self) -> Vec<FindingId> {
         if self.items.is_empty() {

@@ -9,8 +9,8 @@ use tokenwatch_model::{Clock, Finding};
 use crate::channel::{Channel, Delivery};
 use crate::config::{AlertingSettings, ChannelSettings};
 use crate::error::AlertingError;
-use crate::occasion::{Occasion, stable_id};
-use crate::outgoing::{Item, Outgoing};
+use crate::occasion::stable_id;
+use crate::outgoing::Outgoing;
 
 /// A sample for one receiver.
 pub struct Sample {
@@ -47,31 +47,12 @@ impl Sample {
         };
         // Told apart from every other sample: receivers drop what they know.
         let now = clock.now().to_string();
-        let group = stable_id("grp_", &["sample", name, &now]);
-        let items: Vec<Item> = findings
-            .into_iter()
-            .map(|finding| Item {
-                occasion: Occasion::Opened,
-                severity: finding.severity,
-                finding: Arc::new(finding),
-                response: None,
-                links: None,
-            })
-            .collect();
-        let severity = items.iter().map(|item| item.severity).max();
-        let message = Outgoing {
-            id: stable_id("ntf_", &["sample", name, &now]),
-            receiver: Arc::clone(&receiver.name),
-            occasion: Occasion::Opened,
-            severity: severity.unwrap_or(tokenwatch_model::Severity::Info),
-            items,
-            group,
-            step: 0,
-            is_over: false,
-            is_digest: false,
-            repeated: false,
-            notice: None,
-        };
+        let message = Outgoing::opening(
+            stable_id("ntf_", &["sample", name, &now]),
+            Arc::clone(&receiver.name),
+            stable_id("grp_", &["sample", name, &now]),
+            findings,
+        );
         let public_keys = match &receiver.channel {
             ChannelSettings::Webhook { secrets, .. } => secrets
                 .iter()

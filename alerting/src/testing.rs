@@ -18,7 +18,6 @@ use tokio::time::Instant;
 
 use crate::channel::Channel;
 use crate::config::{AlertingConfig, AlertingSettings};
-use crate::occasion::Occasion;
 use crate::outgoing::{Item, Outgoing};
 
 /// The time at which every test starts.
@@ -106,33 +105,12 @@ pub(crate) fn outgoing(finding: Finding) -> Outgoing {
 
 /// A message that opens `findings`.
 pub(crate) fn outgoing_of(findings: Vec<Finding>) -> Outgoing {
-    let items: Vec<Item> = findings
-        .into_iter()
-        .map(|finding| Item {
-            occasion: Occasion::Opened,
-            severity: finding.severity,
-            finding: Arc::new(finding),
-            response: None,
-            links: None,
-        })
-        .collect();
-    let id = match items.as_slice() {
-        [item] => item.id("ops", 0),
+    let id = match findings.as_slice() {
+        [finding] => Item::opening(finding.clone()).id("ops", 0),
         _ => "ntf_0123456789abcdef0123456789abcdef".to_owned(),
     };
-    Outgoing {
-        id,
-        receiver: "ops".into(),
-        occasion: Occasion::Opened,
-        severity: Severity::High,
-        items,
-        group: "grp_0123456789abcdef0123456789abcdef".to_owned(),
-        step: 0,
-        is_over: false,
-        is_digest: false,
-        repeated: false,
-        notice: None,
-    }
+    let group = "grp_0123456789abcdef0123456789abcdef".to_owned();
+    Outgoing::opening(id, "ops".into(), group, findings)
 }
 
 /// The channel of a receiver with these keys besides its name.

@@ -20,6 +20,8 @@ package_of() {
     mvn) echo maven ;;
     python3-venv) echo python3-venv ;;
     promtool) echo prometheus ;;
+    rsyslogd) echo rsyslog ;;
+    exim4) echo exim4-daemon-light ;;
     cargo) echo - ;;
     *) echo "$1" ;;
   esac
@@ -28,7 +30,8 @@ package_of() {
 present() {
   case "$1" in
     python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
-    nginx | haproxy) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
+    nginx | haproxy | rsyslogd | exim4) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
+    rsyslog-gnutls) compgen -G "/usr/lib/*/rsyslog/lmnsd_gtls.so" >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import engine
-from services import FETCHED, Services, json_lines, wait_for
+from services import STORE_AND_CONSOLE, Services, json_lines, wait_for
 
 TOPIC = "gateway.access"
 PARTITIONS = 6
@@ -44,14 +44,7 @@ paths = ["logs/*.log"]
 
 [ingest.dead_letters]
 bytes_limit = "1GiB"
-
-[store.embedded]
-path = "data/clickhouse"
-library = "{FETCHED}/chdb/libchdb.so"
-
-[dashboards]
-listen = "127.0.0.1:0"
-"""
+{STORE_AND_CONSOLE}"""
 
 
 class Records:

@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import signal
 import urllib.request
 from pathlib import Path
+
+from services import wait_for
 
 PASSWORD = b"TOKENWATCH_ENGINE_PASSWORD="
 LISTENING = "0A"
@@ -18,6 +21,16 @@ def pid_of(parent):
         except (FileNotFoundError, ProcessLookupError):
             continue
     raise LookupError(f"process {parent} has no engine")
+
+
+def kill_both(tokenwatch):
+    """kill -9; returns once the engine, if there was one, has ended with its parent."""
+    child = None
+    with contextlib.suppress(LookupError):
+        child = pid_of(tokenwatch.child.pid)
+    tokenwatch.stop(signal.SIGKILL)
+    if child:
+        wait_for("end of the engine with its parent", lambda: not Path(f"/proc/{child}").exists(), 10)
 
 
 def port_of(pid):

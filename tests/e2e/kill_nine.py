@@ -9,13 +9,12 @@ import contextlib
 import os
 import random
 import re
-import signal
 import time
 from pathlib import Path
 
 import engine
 import traffic
-from services import FETCHED, Services, wait_for
+from services import FETCHED, STORE_AND_CONSOLE, Services, wait_for
 
 EVENTS = int(os.environ.get("E2E_KILL_EVENTS", 200_000))
 KILLS = int(os.environ.get("E2E_KILLS", 10))
@@ -43,13 +42,6 @@ batch_records = 5000
 # The shortest that brokers allow by default: a kill costs as much.
 [ingest.kafka.options]
 "session.timeout.ms" = 6000
-
-[store.embedded]
-path = "clickhouse"
-library = "{library}"
-
-[dashboards]
-listen = "127.0.0.1:0"
 
 [pipeline]
 checkpoint_interval = "2s"
@@ -91,11 +83,10 @@ class Run:
             geo=[str(path) for path in sorted((FETCHED / "geo").glob("*.mmdb"))],
             bootstrap=kafka.bootstrap,
             topic=TOPIC,
-            library=FETCHED / "chdb/libchdb.so",
             sink=self.sink.address,
         )
         self.started = time.monotonic()
-        self.tokenwatch = services.tokenwatch(config + traffic.POLICY, {"WEBHOOK_SECRET": self.sink.secret})
+        self.tokenwatch = services.tokenwatch(config + STORE_AND_CONSOLE + traffic.POLICY, {"WEBHOOK_SECRET": self.sink.secret})
         self.recognised = 0
 
     def consume(self):
@@ -155,13 +146,8 @@ def kill_again_and_again(run, chance):
             time.sleep(chance.uniform(0, 0.5))
             done, where = engine.events(tokenwatch), "while reading"
         assert not tokenwatch.ended(), "it ended before it was killed"
-        child = None
-        with contextlib.suppress(LookupError):
-            child = engine.pid_of(tokenwatch.child.pid)
         run.note_recognised()
-        tokenwatch.stop(signal.SIGKILL)
-        if child:
-            wait_for("end of the engine with its parent", lambda: not Path(f"/proc/{child}").exists(), 10)
+        engine.kill_both(tokenwatch)
         print(f"kill {number + 1}: {where}, {'' if done is None else f'{done} events stored'}", flush=True)
         started = time.monotonic()
         tokenwatch.spawn()

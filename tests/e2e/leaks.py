@@ -18,7 +18,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from services import FETCHED, TOKENWATCH, Services, wait_for
+from services import STORE_AND_CONSOLE, TOKENWATCH, Services, wait_for
 
 FILES = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
 FOUND = 3
@@ -55,14 +55,7 @@ format = "kong"
 [leaks]
 token_file = "bearer"
 github_keys_url = "http://127.0.0.1:{keys}/keys"
-
-[store.embedded]
-path = "data/clickhouse"
-library = "{FETCHED}/chdb/libchdb.so"
-
-[dashboards]
-listen = "127.0.0.1:0"
-"""
+{STORE_AND_CONSOLE}"""
 
 
 def call(key, address="192.0.2.7", status=200):

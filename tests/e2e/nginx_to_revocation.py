@@ -15,14 +15,12 @@ import os
 import random
 import re
 import subprocess
-import threading
 import time
 import urllib.request
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from services import FETCHED, REPOSITORY, TOKENWATCH, Services, json_lines, wait_for
+from services import FETCHED, REPOSITORY, TOKENWATCH, HttpSink, Services, json_lines, wait_for
 
 TOPIC = "gateway.access"
 HISTORY_DAYS = 14
@@ -125,27 +123,6 @@ allow_private = true
 def token_id(key):
     command = [TOKENWATCH, "token", "id", "--config", "before.toml"]
     return subprocess.run(command, input=key, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
-
-
-class SlackSink(ThreadingHTTPServer):
-    """Takes what Slack takes, and answers as Slack does."""
-
-    def __init__(self):
-        self.received = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                self.server.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            def log_message(self, *_):
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/services/T000/B000/XXXX"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 class Client:
@@ -314,8 +291,8 @@ def main():
         kafka = services.kafka({TOPIC: 3})
         mail = services.mail_sink()
         webhook = services.webhook_sink("--revoked", "nginx/revoked")
-        slack = SlackSink()
-        environment = {"WEBHOOK_SECRET": webhook.secret, "SLACK_URL": slack.url}
+        slack = HttpSink()
+        environment = {"WEBHOOK_SECRET": webhook.secret, "SLACK_URL": f"http://{slack.address}/services/T000/B000/XXXX"}
         tokenwatch = services.tokenwatch(config(kafka.bootstrap, ids, mail.address, webhook.address), environment)
         wait_for("readiness", tokenwatch.is_ready)
         tokenwatch.login()
@@ -343,7 +320,7 @@ def main():
         findings = check_findings(tokenwatch, ids)
         wait_for("mail", lambda: {f["id"] for f in findings} <= {id for m in mail.lines() for id in re.findall(r"fnd_\w+", m["text"])})
         wait_for("Slack", lambda: len(slack.received) >= len(findings))
-        check_messages(findings, mail.lines(), webhook.lines(), slack.received)
+        check_messages(findings, mail.lines(), webhook.lines(), [json.loads(post.body) for post in slack.received])
         revocations = [hook for hook in webhook.lines() if hook["path"] == "/revoke"]
         assert [hook["data"]["token"]["id"] for hook in revocations] == [ids["stolen"]], revocations
         families = check_operations(tokenwatch)

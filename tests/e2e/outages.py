@@ -19,7 +19,7 @@ from pathlib import Path
 
 import engine
 import traffic
-from services import FETCHED, Services, wait_for
+from services import FETCHED, STORE_AND_CONSOLE, Services, wait_for
 
 OUTAGE_SECS = int(os.environ.get("E2E_OUTAGE_SECS", 20))
 RATE = int(os.environ.get("E2E_RATE", 3_000))
@@ -44,13 +44,6 @@ databases = {geo}
 [ingest.kafka]
 brokers = ["{bootstrap}"]
 topics = ["{topic}"]
-
-[store.embedded]
-path = "clickhouse"
-library = "{library}"
-
-[dashboards]
-listen = "127.0.0.1:0"
 """
 
 
@@ -218,8 +211,8 @@ def main():
     with Services() as services:
         kafka = services.kafka({TOPIC: PARTITIONS})
         geo = [str(path) for path in sorted((FETCHED / "geo").glob("*.mmdb"))]
-        config = CONFIG.format(geo=geo, bootstrap=kafka.bootstrap, topic=TOPIC, library=FETCHED / "chdb/libchdb.so")
-        tokenwatch = services.tokenwatch(config)
+        config = CONFIG.format(geo=geo, bootstrap=kafka.bootstrap, topic=TOPIC)
+        tokenwatch = services.tokenwatch(config + STORE_AND_CONSOLE)
         load, memory = Load(kafka), Memory(tokenwatch)
         services.callback(load.stop)
         services.callback(memory.stop)

@@ -9,7 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from services import FETCHED, Services, wait_for
+from services import STORE_AND_CONSOLE, Services, wait_for
 
 INSIDE, OUTSIDE = "192.0.2.7", "203.0.113.9"
 LOG, FILE = Path("access.log"), Path("tokens.csv")
@@ -34,14 +34,7 @@ reload_every = "1s"
 [registry.http]
 url = "http://127.0.0.1:{port}/tokens"
 poll_every = "1s"
-
-[store.embedded]
-path = "data/clickhouse"
-library = "{FETCHED}/chdb/libchdb.so"
-
-[dashboards]
-listen = "127.0.0.1:0"
-"""
+{STORE_AND_CONSOLE}"""
 
 
 class Inventory(BaseHTTPRequestHandler):

@@ -11,6 +11,7 @@ Every part is real. Addresses are free ports of 127.0.0.1; logs and data stay in
 Nothing here sleeps for a fixed time: `wait_for` asks until a deadline.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -24,6 +25,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from http.cookiejar import CookieJar
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 REPOSITORY = Path(os.environ.get("REPOSITORY", Path(__file__).resolve().parents[2]))
@@ -31,6 +33,18 @@ FETCHED = Path(os.environ.get("FETCHED", REPOSITORY / "deploy/fetched"))
 TOKENWATCH = Path(os.environ.get("TOKENWATCH", REPOSITORY / "target/debug/tokenwatch"))
 DEV = REPOSITORY / "deploy/dev"
 SKIPPED = 77
+
+# What every configuration with the embedded store has in common.
+STORE_AND_CONSOLE = f"""
+[store.embedded]
+path = "clickhouse"
+library = "{FETCHED}/chdb/libchdb.so"
+
+[dashboards]
+listen = "127.0.0.1:0"
+"""
+
+Post = collections.namedtuple("Post", "at path headers body")
 
 
 def skip(reason):
@@ -68,11 +82,11 @@ def script(name, *arguments):
 
 
 class Kafka:
-    def __init__(self, directory, topics):
+    def __init__(self, directory, topics, *settings):
         self.directory = directory
         self.start()
         for topic, partitions in topics.items():
-            script("kafka.sh", "topic", "--dir", directory, topic, partitions)
+            script("kafka.sh", "topic", "--dir", directory, topic, partitions, *settings)
 
     def start(self):
         self.bootstrap = script("kafka.sh", "start", "--dir", self.directory)
@@ -161,6 +175,36 @@ class Sink(Process):
         urllib.request.urlopen(request, timeout=10).close()
 
 
+class HttpSink(ThreadingHTTPServer):
+    """Takes every POST; what came is in `received`: when, to which path, with which headers (in lower case), and the body."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        received = self.received = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # The body of an answer does not wait until its head was acknowledged.
+            disable_nagle_algorithm = True
+
+            def do_POST(self):
+                at = time.time()
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.append(Post(at, self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
 class Tokenwatch(Process):
     """`tokenwatch run`; its configuration, console and API."""
 
@@ -223,8 +267,9 @@ class Tokenwatch(Process):
 
 
 class Services(contextlib.ExitStack):
-    def kafka(self, topics):
-        kafka = Kafka(Path("kafka").resolve(), topics)
+    def kafka(self, topics, *settings):
+        """A broker with these topics, each with its partitions and these settings."""
+        kafka = Kafka(Path("kafka").resolve(), topics, *settings)
         self.callback(kafka.stop)
         return kafka
 

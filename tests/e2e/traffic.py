@@ -70,13 +70,15 @@ class Token:
             for number in range(5):
                 self.call(at + 200_000 + number * 5_000, ADMIN, 200, THIEF_ADDRESS, THIEF_AGENT)
 
+    def consumer(self):
+        return CONSUMERS[self.number % len(CONSUMERS)]
+
     def line(self, call):
         at, name, path, status, address, agent = call
-        consumer = CONSUMERS[self.number % len(CONSUMERS)]
         return (
             f'{{"request":{{"id":"{self.random.getrandbits(64):016x}","method":"GET","uri":"{path}","size":312,"headers":{{"host":"api.example.com",'
             f'"user-agent":"{agent}"}}}},"response":{{"status":{status},"size":1873}},"latencies":{{"request":34}},"route":{{"name":"{name}"}},'
-            f'"authenticated_entity":{{"id":"credential-{self.number:04}"}},"consumer":{{"username":"{consumer}"}},"client_ip":"{address}","started_at":{at}}}\n'
+            f'"authenticated_entity":{{"id":"credential-{self.number:04}"}},"consumer":{{"username":"{self.consumer()}"}},"client_ip":"{address}","started_at":{at}}}\n'
         )
 
 

@@ -3,6 +3,7 @@
 //! The Message-ID is the notification's id, so that a mail that was sent again after a crash is the same mail to
 //! clients and archives. Servers' texts stay out of logs and the ledger: they repeat addresses.
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -144,7 +145,7 @@ fn classify(error: &SmtpError) -> Delivery {
     let reason = match error.status() {
         Some(code) => format!("smtp_{code}"),
         None if error.is_timeout() => "timeout".to_owned(),
-        None if error.is_tls() => "tls".to_owned(),
+        None if is_of_tls(error) => "tls".to_owned(),
         None => "no_connection".to_owned(),
     };
     if error.is_permanent() {
@@ -155,6 +156,12 @@ fn classify(error: &SmtpError) -> Delivery {
             after: None,
         }
     }
+}
+
+/// A handshake that fails is a lost connection to lettre; what it says below that is TLS's own error.
+fn is_of_tls(error: &SmtpError) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    error.is_tls() || causes.any(<dyn Error>::is::<native_tls::Error>)
 }
 
 /// The mail as text.

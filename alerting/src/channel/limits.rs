@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tokenwatch_model::{Finding, FindingId};
 
+use super::slack::tests::assert_within_limits;
 use super::{Part, Payload};
 use crate::testing::{channel, finding, outgoing_of};
 
@@ -73,13 +74,7 @@ fn check(keys: &str, within_limits: impl Fn(&Part)) -> usize {
 #[test]
 fn slack() {
     let count = check("kind = \"slack\"\nurl_env = \"SLACK_URL\"", |part| {
-        let payload = json(part);
-        assert!(payload.to_string().chars().count() <= 13_200);
-        let blocks = payload["blocks"].as_array().expect("blocks");
-        assert!(blocks.len() <= 50);
-        for block in blocks.iter().filter(|block| block["type"] == "section") {
-            assert!(characters(&block["text"]["text"]) <= 3_000);
-        }
+        assert_within_limits(&json(part));
     });
     assert!(count > 1);
 }
@@ -143,8 +138,13 @@ fn webhook() {
 
 #[tokio::test]
 async fn kafka() {
-    let keys = "kind = \"kafka\"\ntopic = \"alerts\"\noptions = { \"bootstrap.servers\" = \"127.0.0.1:1\" }";
-    check(keys, |part| assert!(bytes(part).len() < 1_000_000));
+    for format in ["tokenwatch", "ocsf"] {
+        let keys = format!(
+            "kind = \"kafka\"\ntopic = \"alerts\"\nformat = \"{format}\"\noptions = {{ \"bootstrap.servers\" = \"127.0.0.1:1\" }}"
+        );
+        let count = check(&keys, |part| assert!(bytes(part).len() < 1_000_000));
+        assert_eq!(count, COUNT as usize);
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! OCSF 1.5: a finding as an event of class 2004, Detection Finding, for data lakes and SIEMs that speak it.
 //!
 //! Required are activity, category, class, type, severity, time, metadata and `finding_info.uid`; what the finding knows
-//! beyond that goes where the schema has a place for it, and into `unmapped` where it has none.
+//! beyond that goes where the schema has a place for it, and into `unmapped` where it has none. What is not known is
+//! left out: readers built on the schema take no nulls. Techniques have their names, which older versions insist on.
 
 use serde_json::{Value, json};
 use tokenwatch_model::{FindingStatus, Severity};
@@ -30,9 +31,9 @@ pub(super) fn detection_finding(item: &Item, id: &str) -> Value {
     let attacks: Vec<Value> = finding
         .attack
         .iter()
-        .map(|technique| json!({"technique": {"uid": technique}}))
+        .map(|uid| json!({"technique": {"uid": uid, "name": technique_name(uid)}}))
         .collect();
-    json!({
+    let mut event = json!({
         "activity_id": activity_id,
         "activity_name": activity_name,
         "category_uid": CATEGORY_FINDINGS,
@@ -54,7 +55,6 @@ pub(super) fn detection_finding(item: &Item, id: &str) -> Value {
         "metadata": {
             "version": SCHEMA,
             "uid": id,
-            "correlation_uid": finding.incident_id,
             "product": {"name": "Tokenwatch", "vendor_name": "Tokenwatch", "version": env!("CARGO_PKG_VERSION")},
         },
         "finding_info": {
@@ -71,16 +71,21 @@ pub(super) fn detection_finding(item: &Item, id: &str) -> Value {
         "resources": resources(item),
         "evidences": evidences(item),
         "unmapped": {"evidence_db": finding.evidence_db, "evidence": finding.evidence, "token": finding.token},
-    })
+    });
+    if let Some(incident) = &finding.incident_id {
+        event["metadata"]["correlation_uid"] = json!(incident);
+    }
+    event
 }
 
 fn resources(item: &Item) -> Value {
     let finding = &*item.finding;
-    let name = finding
-        .token
-        .as_ref()
-        .and_then(|token| token.consumer.as_ref());
-    json!([{"type": finding.subject.kind, "uid": finding.subject.id, "name": name}])
+    let token = finding.token.as_ref();
+    let mut resource = json!({"type": finding.subject.kind, "uid": finding.subject.id});
+    if let Some(consumer) = token.and_then(|token| token.consumer.as_ref()) {
+        resource["name"] = json!(consumer);
+    }
+    json!([resource])
 }
 
 /// At least one, with something in it.
@@ -98,6 +103,29 @@ fn evidences(item: &Item) -> Value {
     }
 }
 
+/// What MITRE ATT&CK calls a technique that a detector points at; one that it does not know by its number.
+fn technique_name(uid: &str) -> &str {
+    match uid {
+        "T1040" => "Network Sniffing",
+        "T1078.004" => "Cloud Accounts",
+        "T1087.004" => "Cloud Account",
+        "T1098.001" => "Additional Cloud Credentials",
+        "T1110" => "Brute Force",
+        "T1110.001" => "Password Guessing",
+        "T1110.004" => "Credential Stuffing",
+        "T1528" => "Steal Application Access Token",
+        "T1530" => "Data from Cloud Storage",
+        "T1550.001" => "Application Access Token",
+        "T1552" => "Unsecured Credentials",
+        "T1552.001" => "Credentials In Files",
+        "T1567" => "Exfiltration Over Web Service",
+        "T1580" => "Cloud Infrastructure Discovery",
+        "T1595.003" => "Wordlist Scanning",
+        "T1606" => "Forge Web Credentials",
+        other => other,
+    }
+}
+
 fn severity(severity: Severity) -> (u32, &'static str) {
     match severity {
         Severity::Info => (1, "Informational"),
@@ -110,6 +138,8 @@ fn severity(severity: Severity) -> (u32, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use tokenwatch_model::Detector;
+
     use super::*;
     use crate::testing::{finding, outgoing};
 
@@ -135,6 +165,23 @@ mod tests {
         assert_eq!(event["finding_info"]["uid"], finding(1).id.to_string());
         assert_eq!(event["metadata"]["product"]["name"], "Tokenwatch");
         assert_eq!(event["evidences"].as_array().map(Vec::len), Some(1));
+        let technique = &event["finding_info"]["attacks"][0]["technique"];
+        assert_eq!(technique["name"], "Application Access Token");
+    }
+
+    #[test]
+    fn what_is_not_known_is_absent() {
+        let mut finding = finding(1);
+        finding.token.as_mut().expect("a token").consumer = None;
+        let event = detection_finding(&outgoing(finding).items[0], "ntf_1");
+        assert!(!event.to_string().contains(":null"), "{event}");
+    }
+
+    #[test]
+    fn every_technique_that_a_detector_points_at_has_a_name() {
+        for uid in Detector::ALL.into_iter().flat_map(Detector::attack) {
+            assert_ne!(technique_name(uid), *uid);
+        }
     }
 
     #[test]

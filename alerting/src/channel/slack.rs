@@ -4,14 +4,9 @@
 //! it may be a repeat. A lost page is worse than a repeated one.
 
 use serde_json::{Value, json};
-use tokenwatch_model::Timestamp;
 
-use super::post::Poster;
-use super::{Delivery, Part, Payload};
-use crate::config::SecretUrl;
-use crate::layout::Layout;
+use super::chat::ChatForm;
 use crate::message::{Entry, Message};
-use crate::outgoing::Outgoing;
 
 /// Characters of a header's plain text.
 const HEADER_LIMIT: usize = 150;
@@ -32,40 +27,12 @@ const ENTRIES_BUDGET: usize = 7_500;
 const ENTRY_LIMIT: usize = 400;
 
 /// A Slack incoming webhook.
-pub(crate) struct SlackChannel {
-    poster: Poster,
-    layout: Layout,
-}
-
-impl SlackChannel {
-    pub(super) fn new(
-        url: SecretUrl,
-        allow_private: bool,
-        layout: Layout,
-    ) -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            poster: Poster::new(url, allow_private)?,
-            layout,
-        })
-    }
-
-    pub(super) fn render(&self, outgoing: &Outgoing) -> Vec<Part> {
-        Message::new(outgoing, &self.layout)
-            .split(ENTRIES_BUDGET, ENTRIES_LIMIT, |entry| {
-                section(entry).to_string().chars().count() + 1
-            })
-            .into_iter()
-            .map(|(items, message)| {
-                let body = payload(&message).to_string().into_bytes();
-                Part::of_range(outgoing, items, Payload::Body(body))
-            })
-            .collect()
-    }
-
-    pub(super) async fn send(&self, part: &Part, now: Timestamp) -> Delivery {
-        self.poster.post(part, now).await
-    }
-}
+pub(super) const FORM: ChatForm = ChatForm {
+    entries_budget: ENTRIES_BUDGET,
+    entries_limit: ENTRIES_LIMIT,
+    measure: |entry| section(entry).to_string().chars().count() + 1,
+    payload: |message, _| payload(message),
+};
 
 fn payload(message: &Message) -> Value {
     let mut blocks = vec![
@@ -146,4 +113,4 @@ fn escape(text: &str, limit: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,14 +4,10 @@
 //! message of many findings becomes several cards.
 
 use serde_json::{Value, json};
-use tokenwatch_model::{Severity, Timestamp};
+use tokenwatch_model::Severity;
 
-use super::post::Poster;
-use super::{Delivery, Part, Payload};
-use crate::config::SecretUrl;
-use crate::layout::Layout;
+use super::chat::ChatForm;
 use crate::message::{Entry, Message};
-use crate::outgoing::Outgoing;
 
 /// Bytes of all findings in one card: with the rest of the card below 27 KB.
 const ENTRIES_BUDGET: usize = 18_000;
@@ -25,42 +21,12 @@ const SUMMARY_BYTES: usize = 4_000;
 const ENTRY_BYTES: usize = 600;
 
 /// A Teams workflow.
-pub(crate) struct TeamsChannel {
-    poster: Poster,
-    layout: Layout,
-}
-
-impl TeamsChannel {
-    pub(super) fn new(
-        url: SecretUrl,
-        allow_private: bool,
-        layout: Layout,
-    ) -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            poster: Poster::new(url, allow_private)?,
-            layout,
-        })
-    }
-
-    pub(super) fn render(&self, outgoing: &Outgoing) -> Vec<Part> {
-        Message::new(outgoing, &self.layout)
-            .split(ENTRIES_BUDGET, ENTRIES_LIMIT, |entry| {
-                block(entry).to_string().len() + 1
-            })
-            .into_iter()
-            .map(|(items, message)| {
-                let body = payload(&message, outgoing.severity)
-                    .to_string()
-                    .into_bytes();
-                Part::of_range(outgoing, items, Payload::Body(body))
-            })
-            .collect()
-    }
-
-    pub(super) async fn send(&self, part: &Part, now: Timestamp) -> Delivery {
-        self.poster.post(part, now).await
-    }
-}
+pub(super) const FORM: ChatForm = ChatForm {
+    entries_budget: ENTRIES_BUDGET,
+    entries_limit: ENTRIES_LIMIT,
+    measure: |entry| block(entry).to_string().len() + 1,
+    payload: |message, outgoing| payload(message, outgoing.severity),
+};
 
 fn payload(message: &Message, severity: Severity) -> Value {
     let color = match severity {
@@ -142,6 +108,7 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::layout::Layout;
     use crate::testing::{finding, outgoing};
 
     #[test]

@@ -56,22 +56,7 @@ pub enum ReceiverConfig {
         send_closed: bool,
     },
     /// A Slack incoming webhook, or what accepts the same.
-    Slack {
-        /// Its name, for routes and the ledger.
-        name: String,
-        /// The environment variable that holds its URL, which is a secret.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url_env: Option<String>,
-        /// The file that holds its URL.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url_file: Option<String>,
-        /// Whether it may have a private address, and be reached by http.
-        #[serde(default)]
-        allow_private: bool,
-        /// Whether it is told when a finding closes.
-        #[serde(default)]
-        send_closed: bool,
-    },
+    Slack(ChatConfig),
     /// A webhook signed by the Standard Webhooks scheme.
     Webhook {
         /// Its name, for routes and the ledger.
@@ -102,22 +87,7 @@ pub enum ReceiverConfig {
         send_closed: bool,
     },
     /// A Microsoft Teams workflow.
-    Teams {
-        /// Its name, for routes and the ledger.
-        name: String,
-        /// The environment variable that holds its URL, which is a secret.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url_env: Option<String>,
-        /// The file that holds its URL.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url_file: Option<String>,
-        /// Whether it may have a private address, and be reached by http.
-        #[serde(default)]
-        allow_private: bool,
-        /// Whether it is told when a finding closes.
-        #[serde(default)]
-        send_closed: bool,
-    },
+    Teams(ChatConfig),
     /// `PagerDuty`'s Events API, version 2.
     Pagerduty {
         /// Its name, for routes and the ledger.
@@ -229,6 +199,26 @@ pub enum ReceiverConfig {
     },
 }
 
+/// A chat that is reached at a URL alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatConfig {
+    /// Its name, for routes and the ledger.
+    pub name: String,
+    /// The environment variable that holds its URL, which is a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_env: Option<String>,
+    /// The file that holds its URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_file: Option<String>,
+    /// Whether it may have a private address, and be reached by http.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// Whether it is told when a finding closes.
+    #[serde(default)]
+    pub send_closed: bool,
+}
+
 /// How findings are written for programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -301,9 +291,9 @@ impl ReceiverConfig {
         match self {
             Self::Log { name, .. }
             | Self::Email { name, .. }
-            | Self::Slack { name, .. }
+            | Self::Slack(ChatConfig { name, .. })
             | Self::Webhook { name, .. }
-            | Self::Teams { name, .. }
+            | Self::Teams(ChatConfig { name, .. })
             | Self::Pagerduty { name, .. }
             | Self::Opsgenie { name, .. }
             | Self::Alertmanager { name, .. }
@@ -316,9 +306,9 @@ impl ReceiverConfig {
         match self {
             Self::Log { send_closed, .. }
             | Self::Email { send_closed, .. }
-            | Self::Slack { send_closed, .. }
+            | Self::Slack(ChatConfig { send_closed, .. })
             | Self::Webhook { send_closed, .. }
-            | Self::Teams { send_closed, .. }
+            | Self::Teams(ChatConfig { send_closed, .. })
             | Self::Pagerduty { send_closed, .. }
             | Self::Opsgenie { send_closed, .. }
             | Self::Alertmanager { send_closed, .. }

@@ -41,9 +41,34 @@ impl fmt::Debug for SecretUrl {
 /// The three ways to name a URL; exactly one is used.
 #[derive(Clone, Copy)]
 pub(super) struct UrlKeys<'c> {
-    pub url: Option<&'c str>,
-    pub url_env: Option<&'c str>,
-    pub url_file: Option<&'c str>,
+    url: Option<&'c str>,
+    url_env: Option<&'c str>,
+    url_file: Option<&'c str>,
+}
+
+impl<'c> UrlKeys<'c> {
+    /// As they were written.
+    #[expect(clippy::ref_option, reason = "these are fields of a configuration")]
+    pub(super) fn one_of(
+        url: &'c Option<String>,
+        url_env: &'c Option<String>,
+        url_file: &'c Option<String>,
+    ) -> Self {
+        Self {
+            url: url.as_deref(),
+            url_env: url_env.as_deref(),
+            url_file: url_file.as_deref(),
+        }
+    }
+
+    /// A URL that is no secret.
+    pub(super) fn plain(url: &'c str) -> Self {
+        Self {
+            url: Some(url),
+            url_env: None,
+            url_file: None,
+        }
+    }
 }
 
 /// The secret in the environment variable or the file that the configuration names under `key` + `_env` or `_file`.

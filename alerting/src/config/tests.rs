@@ -45,7 +45,9 @@ fn unknown_keys_are_errors() {
     for text in [
         "colour = 1",
         "[[receivers]]\nkind = \"log\"\nname = \"a\"\nfiel = \"x\"",
+        "[[receivers]]\nkind = \"slack\"\nname = \"a\"\nurl_env = \"SLACK_URL\"\nchannel = \"x\"",
         "[[receivers]]\nkind = \"pigeon\"\nname = \"a\"",
+        "[[response.targets]]\nkind = \"webhook\"\nname = \"a\"\nund = true",
         "[[routes]]\nseverty = \"low\"",
         "[response]\nmode = \"perhaps\"",
     ] {

@@ -122,5 +122,8 @@ async fn a_group_of_five_hundred_is_one_mail_that_names_them_all() {
         assert!(text.contains(&link), "{link}");
     }
     assert_eq!(channel.send(&parts[0]).await, Delivery::Accepted);
-    assert!(server.mails.recv().await.expect("a mail").content.len() < 2_000_000);
+    let mail = server.mails.recv().await.expect("a mail");
+    assert!(mail.content.len() < 2_000_000);
+    // RFC 5322, 2.1.1.
+    assert!(mail.content.lines().all(|line| line.len() <= 998));
 }

@@ -2,6 +2,8 @@ use tokenwatch_model::Finding;
 use url::Url;
 
 use super::*;
+use crate::channel::Payload;
+use crate::layout::Layout;
 use crate::testing::{channel, finding, outgoing, outgoing_of};
 
 fn payload_of(finding: Finding) -> Value {
@@ -17,7 +19,7 @@ fn length(value: &Value) -> usize {
 }
 
 /// Checks a payload against the limits that Slack documents, and the total that it enforces.
-fn assert_within_limits(payload: &Value) {
+pub(in crate::channel) fn assert_within_limits(payload: &Value) {
     let blocks = payload["blocks"].as_array().expect("blocks");
     assert!(blocks.len() <= 50);
     for block in blocks {

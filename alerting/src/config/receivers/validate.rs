@@ -4,8 +4,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokenwatch_model::{Problems, SecretSource};
 
 use super::{
-    ChannelSettings, KafkaOptions, ReceiverConfig, ReceiverSettings, SmtpTls, SyslogSettings,
-    SyslogTransport,
+    ChannelSettings, ChatConfig, KafkaOptions, ReceiverConfig, ReceiverSettings, SmtpTls,
+    SyslogSettings, SyslogTransport,
 };
 use crate::config::SecretUrl;
 use crate::config::secrets::{self, UrlKeys};
@@ -47,22 +47,10 @@ fn channel(
     match receiver {
         ReceiverConfig::Log { file, .. } => Some(ChannelSettings::Log { file: file.clone() }),
         ReceiverConfig::Email { .. } => email(receiver, key, secrets, problems),
-        ReceiverConfig::Slack {
-            url_env,
-            url_file,
-            allow_private,
-            ..
-        } => {
-            let keys = UrlKeys {
-                url: None,
-                url_env: url_env.as_deref(),
-                url_file: url_file.as_deref(),
-            };
-            Some(ChannelSettings::Slack {
-                url: secrets::url(key, keys, *allow_private, secrets, problems)?,
-                allow_private: *allow_private,
-            })
-        }
+        ReceiverConfig::Slack(chat) => Some(ChannelSettings::Slack {
+            url: chat_url(chat, key, secrets, problems)?,
+            allow_private: chat.allow_private,
+        }),
         ReceiverConfig::Webhook {
             url,
             url_env,
@@ -73,11 +61,7 @@ fn channel(
             allow_private,
             ..
         } => {
-            let keys = UrlKeys {
-                url: url.as_deref(),
-                url_env: url_env.as_deref(),
-                url_file: url_file.as_deref(),
-            };
+            let keys = UrlKeys::one_of(url, url_env, url_file);
             let url = secrets::url(key, keys, *allow_private, secrets, problems);
             let signing = secrets::signing_secrets(key, secret_env, secret_file, secrets, problems);
             Some(ChannelSettings::Webhook {
@@ -87,22 +71,10 @@ fn channel(
                 allow_private: *allow_private,
             })
         }
-        ReceiverConfig::Teams {
-            url_env,
-            url_file,
-            allow_private,
-            ..
-        } => {
-            let keys = UrlKeys {
-                url: None,
-                url_env: url_env.as_deref(),
-                url_file: url_file.as_deref(),
-            };
-            Some(ChannelSettings::Teams {
-                url: secrets::url(key, keys, *allow_private, secrets, problems)?,
-                allow_private: *allow_private,
-            })
-        }
+        ReceiverConfig::Teams(chat) => Some(ChannelSettings::Teams {
+            url: chat_url(chat, key, secrets, problems)?,
+            allow_private: chat.allow_private,
+        }),
         ReceiverConfig::Pagerduty { .. }
         | ReceiverConfig::Opsgenie { .. }
         | ReceiverConfig::Alertmanager { .. } => hosted(receiver, key, secrets, problems),
@@ -111,20 +83,14 @@ fn channel(
     }
 }
 
-/// The URL of what is reached at one that is no secret.
-fn plain_url(
-    url: &str,
+fn chat_url(
+    chat: &ChatConfig,
     key: &str,
-    allow_private: bool,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<SecretUrl> {
-    let keys = UrlKeys {
-        url: Some(url),
-        url_env: None,
-        url_file: None,
-    };
-    secrets::url(key, keys, allow_private, secrets, problems)
+    let keys = UrlKeys::one_of(&None, &chat.url_env, &chat.url_file);
+    secrets::url(key, keys, chat.allow_private, secrets, problems)
 }
 
 /// A secret that is sent in a header or a body: printable, without what is around it.
@@ -177,7 +143,7 @@ fn hosted(
             ..
         } => {
             let (env, file) = (env.as_deref(), file.as_deref());
-            let url = plain_url(url, key, *allow_private, secrets, problems);
+            let url = secrets::url(key, UrlKeys::plain(url), *allow_private, secrets, problems);
             let key = format!("{key}.routing_key");
             let routing_key = needed(&key, env, file, secrets, problems)?;
             if routing_key.expose_secret().len() != ROUTING_KEY_CHARS {
@@ -198,7 +164,7 @@ fn hosted(
             ..
         } => {
             let (env, file) = (env.as_deref(), file.as_deref());
-            let url = plain_url(url, key, *allow_private, secrets, problems);
+            let url = secrets::url(key, UrlKeys::plain(url), *allow_private, secrets, problems);
             let api_key = needed(&format!("{key}.api_key"), env, file, secrets, problems);
             Some(ChannelSettings::Opsgenie {
                 url: url?,
@@ -216,7 +182,13 @@ fn hosted(
         } => {
             let (env, file) = (env.as_deref(), file.as_deref());
             let place = format!("{}/api/v2/alerts", url.trim_end_matches('/'));
-            let url = plain_url(&place, key, *allow_private, secrets, problems);
+            let url = secrets::url(
+                key,
+                UrlKeys::plain(&place),
+                *allow_private,
+                secrets,
+                problems,
+            );
             let key = format!("{key}.authorization");
             Some(ChannelSettings::Alertmanager {
                 url: url?,

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::ResponseAction;
 
-use super::{SecretUrl, SigningSecret};
+use super::{SecretUrl, SigningSecret, TargetConfig};
 
 pub(super) use validate::validate;
 
@@ -16,32 +16,8 @@ pub(super) use validate::validate;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ResponderConfig {
-    /// A webhook signed like every other.
-    Webhook {
-        /// What the journal calls it. A finding is answered once per name.
-        name: String,
-        /// Its URL.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url: Option<String>,
-        /// The environment variable that holds its URL.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url_env: Option<String>,
-        /// The file that holds its URL.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url_file: Option<String>,
-        /// Environment variables with signing secrets; all sign.
-        #[serde(default)]
-        secret_env: Vec<String>,
-        /// Files with signing secrets; all sign.
-        #[serde(default)]
-        secret_file: Vec<String>,
-        /// Whether it may have a private address, and be reached by http.
-        #[serde(default)]
-        allow_private: bool,
-        /// Whether it takes `token.restore`, which takes back what it did.
-        #[serde(default)]
-        undo: bool,
-    },
+    /// A webhook signed like every other, with the keys of `[alerting.response.target]`.
+    Webhook(TargetConfig),
     /// Kong's Admin API.
     Kong {
         /// What the journal calls it.
@@ -269,7 +245,7 @@ impl ResponderConfig {
     /// Where its API is, and whether that may be a private address; a webhook's URL may be a secret, and is none of these.
     fn endpoint(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Webhook { .. } => None,
+            Self::Webhook(_) => None,
             Self::Kong {
                 url, allow_private, ..
             }
@@ -290,7 +266,7 @@ impl ResponderConfig {
 
     fn name(&self) -> &str {
         match self {
-            Self::Webhook { name, .. }
+            Self::Webhook(TargetConfig { name, .. })
             | Self::Kong { name, .. }
             | Self::Apisix { name, .. }
             | Self::Oauth { name, .. }

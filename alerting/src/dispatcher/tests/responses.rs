@@ -54,6 +54,17 @@ fn enforcing(url: &str, more: &str) -> String {
     )
 }
 
+/// A process, and what it tells while it runs.
+fn hear(
+    world: &World,
+    text: &str,
+    ops: &ScriptChannel,
+) -> (Process, broadcast::Receiver<AlertingEvent>) {
+    let (events, heard) = broadcast::channel(64);
+    let process = world.start_with_events(settings(text), &[ops], Some(events));
+    (process, heard)
+}
+
 /// Waits until the journal's events have told `count` outcomes that are not intentions.
 async fn outcomes(events: &mut broadcast::Receiver<AlertingEvent>, count: usize) {
     let mut seen = 0;
@@ -71,9 +82,8 @@ async fn a_token_is_revoked_once_for_a_finding_and_attempts_share_an_id() {
     let mut target = HttpServer::answering(&["HTTP/1.1 503 Busy"]).await;
     let world = World::new();
     let text = enforcing(&target.url, "");
-    let (events, mut heard) = broadcast::channel(64);
     let ops = ScriptChannel::default();
-    let process = world.start_with_events(settings(&text), &[&ops], Some(events));
+    let (process, mut heard) = hear(&world, &text, &ops);
     process.announce(&world, &[critical(1)]);
     outcomes(&mut heard, 1).await;
     process.announce(&world, &[revised(&critical(1), Severity::Critical)]);
@@ -106,9 +116,8 @@ async fn a_burst_of_critical_findings_is_held_by_the_rate_limit() {
     let mut target = HttpServer::answering(&[]).await;
     let world = World::new();
     let text = enforcing(&target.url, "max_per_hour = 2");
-    let (events, mut heard) = broadcast::channel(64);
     let ops = ScriptChannel::default();
-    let process = world.start_with_events(settings(&text), &[&ops], Some(events));
+    let (process, mut heard) = hear(&world, &text, &ops);
     process.announce(&world, &(1..=5).map(critical).collect::<Vec<_>>());
     outcomes(&mut heard, 5).await;
     process.stop().await;
@@ -133,10 +142,8 @@ async fn a_burst_of_critical_findings_is_held_by_the_rate_limit() {
 async fn a_refusal_is_final_and_a_403_is_not_tried_again() {
     let mut target = HttpServer::answering(&["HTTP/1.1 403 No"]).await;
     let world = World::new();
-    let (events, mut heard) = broadcast::channel(64);
-    let text = enforcing(&target.url, "");
-    let ops = ScriptChannel::default();
-    let process = world.start_with_events(settings(&text), &[&ops], Some(events));
+    let (text, ops) = (enforcing(&target.url, ""), ScriptChannel::default());
+    let (process, mut heard) = hear(&world, &text, &ops);
     process.announce(&world, &[critical(1)]);
     outcomes(&mut heard, 1).await;
     process.stop().await;
@@ -150,10 +157,8 @@ async fn without_a_journal_nothing_is_revoked_and_people_hear_of_it_all_the_same
     let mut target = HttpServer::answering(&[]).await;
     let world = World::new();
     world.ledger.fail_responses();
-    let (events, mut heard) = broadcast::channel(64);
-    let text = enforcing(&target.url, "");
-    let ops = ScriptChannel::default();
-    let process = world.start_with_events(settings(&text), &[&ops], Some(events));
+    let (text, ops) = (enforcing(&target.url, ""), ScriptChannel::default());
+    let (process, mut heard) = hear(&world, &text, &ops);
     process.announce(&world, &[critical(1)]);
     while !matches!(
         heard.recv().await.expect("an event"),
@@ -195,8 +200,7 @@ async fn what_a_dead_process_had_asked_for_is_unknown_and_not_asked_again() {
         .await
         .expect("a thread");
     assert_eq!(journal(&world), ["intended "]);
-    let (events, mut heard) = broadcast::channel(64);
-    let process = world.start_with_events(settings(&text), &[&ops], Some(events));
+    let (process, mut heard) = hear(&world, &text, &ops);
     outcomes(&mut heard, 1).await;
     process.announce(&world, &[revised(&critical(1), Severity::Critical)]);
     process.stop().await;

@@ -53,33 +53,9 @@ fn validate_responder(
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
-    if config.name().is_empty() {
-        problems.add(format!("{key}.name"), "must not be empty");
-    }
-    match config.clone() {
-        ResponderConfig::Webhook {
-            name,
-            url,
-            url_env,
-            url_file,
-            secret_env,
-            secret_file,
-            allow_private,
-            undo,
-        } => {
-            let target = TargetConfig {
-                name,
-                url,
-                url_env,
-                url_file,
-                secret_env,
-                secret_file,
-                allow_private,
-                undo,
-            };
-            validate_target(&target, key, secrets, problems)
-        }
-        other => validate_api(&other, key, secrets, problems),
+    match config {
+        ResponderConfig::Webhook(target) => validate_target(target, key, secrets, problems),
+        _ => validate_api(config, key, secrets, problems),
     }
 }
 
@@ -89,14 +65,9 @@ fn validate_target(
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
-    if target.name.is_empty() && key == "response.target" {
-        problems.add("response.target.name", "must not be empty");
-    }
-    let keys = UrlKeys {
-        url: target.url.as_deref(),
-        url_env: target.url_env.as_deref(),
-        url_file: target.url_file.as_deref(),
-    };
+    check_name(&target.name, key, problems);
+    let (url, url_env, url_file) = (&target.url, &target.url_env, &target.url_file);
+    let keys = UrlKeys::one_of(url, url_env, url_file);
     let url = secrets::url(key, keys, target.allow_private, secrets, problems);
     let (env, file) = (&target.secret_env, &target.secret_file);
     let signing = secrets::signing_secrets(key, env, file, secrets, problems);
@@ -111,6 +82,12 @@ fn validate_target(
     })
 }
 
+fn check_name(name: &str, key: &str, problems: &mut Problems) {
+    if name.is_empty() {
+        problems.add(format!("{key}.name"), "must not be empty");
+    }
+}
+
 /// Reads the secret of a name, by its `_env` or its `_file`.
 type ReadSecret<'r> =
     dyn FnMut(&str, &Option<String>, &Option<String>) -> Option<SecretString> + 'r;
@@ -123,12 +100,8 @@ fn validate_api(
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
     let (at, allow_private) = config.endpoint()?;
-    let keys = UrlKeys {
-        url: Some(at),
-        url_env: None,
-        url_file: None,
-    };
-    let url = secrets::url(key, keys, allow_private, secrets, problems);
+    check_name(config.name(), key, problems);
+    let url = secrets::url(key, UrlKeys::plain(at), allow_private, secrets, problems);
     let mut secret = |name: &str, env: &Option<String>, file: &Option<String>| {
         secret(
             key,
@@ -155,7 +128,7 @@ fn api_kind(
     use ResponderConfig as Of;
     Some(match config {
         // It is signed, and has no endpoint like these.
-        Of::Webhook { .. } => return None,
+        Of::Webhook(_) => return None,
         Of::Kong {
             token_env: env,
             token_file: file,
