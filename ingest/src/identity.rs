@@ -80,8 +80,8 @@ pub(crate) fn identify<'a>(
 
 /// The id of the grant, if it names anybody.
 fn grant_id(key: &TokenKey, grant: &Grant<'_>) -> Option<TokenId> {
-    let parts =
-        [&grant.issuer, &grant.subject, &grant.client].map(|part| part.as_deref().unwrap_or_default());
+    let parts = [&grant.issuer, &grant.subject, &grant.client]
+        .map(|part| part.as_deref().unwrap_or_default());
     grant.is_named().then(|| key.name_id("grant", &parts))
 }
 
