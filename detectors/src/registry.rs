@@ -3,13 +3,17 @@
 //! A value that somebody else fills, from files, an inventory service or the API; nothing here reads anything. Every entry
 //! has the event time from which it counts, so the same events give the same findings however often, and whenever, they
 //! are judged. A token's own entry counts before one for its credential's name, and that before its consumer's; entries
-//! are not mixed.
+//! are not mixed. Other names of a token lead to it ([`Registry::resolve`]).
+
+mod aliases;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tokenwatch_model::{Registration, RegistryKey, Timestamp, TokenId, TokenUse};
+
+use aliases::Aliases;
 
 /// Versions kept of an entry: what is older than the oldest of them is judged as if the token were not registered.
 const VERSIONS_LIMIT: usize = 8;
@@ -28,6 +32,7 @@ pub struct Registry {
     revoked: Map<TokenId, Versions>,
     /// Tokens that were exposed, likewise.
     leaks: Map<TokenId, Versions>,
+    aliases: Aliases,
     /// What is said of a token that was only revoked.
     nothing: Registration,
 }
@@ -90,6 +95,33 @@ impl Registry {
             RegistryKey::Consumer(name) => self.consumers.entry(name.clone()).or_default(),
         };
         versions.put(since, entry.map(Arc::new));
+    }
+
+    /// Says from `since` on by which other names the token `id`, registered under `key`, goes.
+    pub fn put_aliases(
+        &mut self,
+        key: &RegistryKey,
+        id: TokenId,
+        since: Timestamp,
+        names: &[String],
+    ) {
+        self.aliases.put(key, id, since, names);
+    }
+
+    /// Whether any token ever went by other names.
+    pub fn has_aliases(&self) -> bool {
+        !self.aliases.is_empty()
+    }
+
+    /// Puts a token's own identity in the place of another name of it, as was known at `at`. To be done before an event is
+    /// judged or stored.
+    pub fn resolve(&self, used: &mut TokenUse<'_>, at: Timestamp) {
+        self.aliases.resolve(used, at);
+    }
+
+    /// The token that `id` is another name of at `at`; itself if it is none.
+    pub fn owner_of(&self, id: TokenId, at: Timestamp) -> TokenId {
+        self.aliases.owner_of(id, at)
     }
 
     /// Says from `since` on that a response revoked the token at `revoked`, or that it did not.

@@ -1,14 +1,16 @@
 //! What can be configured about decoding: formats, identity, scrubbing, trusted proxies and limits.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::{Problem, Problems};
+use tokenwatch_model::{Format, Problem, Problems};
 
 use crate::format::FormatChoice;
 use crate::formats::mapped::{MappedConfig, MappedPlan};
+use crate::identity::{IdentityOrders, IdentitySource, check_order};
 use crate::jwt::{JwtConfig, JwtPolicy};
 use crate::names::{self, CredentialNames};
 
@@ -23,7 +25,7 @@ pub struct DecoderConfig {
     /// How far a record's time may lie behind the broker's.
     #[serde(with = "humantime_serde")]
     pub future_limit: Duration,
-    /// Where credentials travel.
+    /// Where credentials travel, and what identifies a token.
     pub identity: IdentityConfig,
     /// What else is secret.
     pub scrub: ScrubConfig,
@@ -36,7 +38,7 @@ pub struct DecoderConfig {
     pub mapped: Option<MappedConfig>,
 }
 
-/// Where credentials travel, besides the Authorization header.
+/// Where credentials travel, besides the Authorization header, and what identifies a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentityConfig {
@@ -46,6 +48,10 @@ pub struct IdentityConfig {
     pub query_parameters: Vec<String>,
     /// Cookies whose value is a session.
     pub cookies: Vec<String>,
+    /// What identifies a token, the best first; what is left out identifies none.
+    pub order: Vec<IdentitySource>,
+    /// The same for single formats.
+    pub orders: BTreeMap<Format, Vec<IdentitySource>>,
 }
 
 /// What is secret besides keys.
@@ -88,6 +94,7 @@ pub struct DecoderSettings {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) future_limit: Duration,
     pub(crate) names: CredentialNames,
+    pub(crate) identity: IdentityOrders,
     pub(crate) jwt: JwtPolicy,
     pub(crate) limits: Limits,
     pub(crate) mapped: Option<MappedPlan>,
@@ -130,6 +137,8 @@ impl Default for IdentityConfig {
             headers: owned(&names::KEY_HEADERS),
             query_parameters: owned(&names::KEY_PARAMETERS),
             cookies: owned(&names::SESSION_COOKIES),
+            order: IdentitySource::ALL.to_vec(),
+            orders: BTreeMap::new(),
         }
     }
 }
@@ -154,6 +163,10 @@ impl DecoderConfig {
     pub fn validate(&self, prefix: &str) -> Result<DecoderSettings, Vec<Problem>> {
         let mut problems = Problems::at(prefix);
         self.check_names(&mut problems);
+        check_order(&self.identity.order, "identity.order", &mut problems);
+        for (format, order) in &self.identity.orders {
+            check_order(order, &format!("identity.orders.{format}"), &mut problems);
+        }
         self.check_limits(&mut problems);
         let jwt = self.jwt.policy(&mut problems);
         let mapped = match &self.mapped {
@@ -179,6 +192,7 @@ impl DecoderConfig {
                 &self.identity.cookies,
                 &self.scrub.names,
             ),
+            identity: IdentityOrders::new(&self.identity.order, &self.identity.orders),
             jwt,
             limits: Limits {
                 record_events: self.limits.record_events,
@@ -268,6 +282,8 @@ mod tests {
             ..DecoderConfig::default()
         };
         config.identity.headers.push("x key".into());
+        config.identity.order = vec![IdentitySource::Grant; 2];
+        config.identity.orders = BTreeMap::from([(Format::AwsAlb, Vec::new())]);
         config.limits.nesting = 500;
         config.limits.record = ByteSize::gib(1);
         config.limits.record_events = 0;
@@ -275,6 +291,8 @@ mod tests {
             paths(&config),
             [
                 "ingest.decoder.identity.headers[12]",
+                "ingest.decoder.identity.order[1]",
+                "ingest.decoder.identity.orders.aws-alb",
                 "ingest.decoder.limits.record",
                 "ingest.decoder.limits.record_events",
                 "ingest.decoder.limits.nesting",

@@ -62,6 +62,7 @@ impl Enricher {
             &self.key,
             format,
             &mut call.credentials,
+            &self.settings.identity,
             &self.settings.jwt,
             ts,
         );

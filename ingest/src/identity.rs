@@ -1,20 +1,27 @@
 //! Decides which token a call used: the stable identity that habits belong to.
 //!
-//! In this order: the gateway's own name of the credential; the grant behind a JWT; the raw token; the consumer. Each
-//! gives an id under the deployment key, and a raw token that was seen beside a better identity becomes its alias.
+//! In this order, unless another is configured: the gateway's own name of the credential; the grant behind a JWT; the raw
+//! token; the consumer. Each gives an id under the deployment key, and a raw token that was seen beside a better identity
+//! becomes its alias.
 
-use tokenwatch_model::{Format, JwtUse, Text, Timestamp, TokenKind, TokenUse};
+mod order;
+
+use tokenwatch_model::{Format, JwtUse, Text, Timestamp, TokenId, TokenKind, TokenUse};
 
 use crate::credentials::{Credentials, Grant, Place};
 use crate::jwt::{self, JwtPolicy};
 use crate::scrub::shapes;
 use crate::token_key::TokenKey;
 
+pub use order::IdentitySource;
+pub(crate) use order::{IdentityOrders, check_order};
+
 /// The token that a call at `at` used, if it used any. Texts are not scrubbed yet.
 pub(crate) fn identify<'a>(
     key: &TokenKey,
     format: Format,
     credentials: &mut Credentials<'a>,
+    orders: &IdentityOrders,
     policy: &JwtPolicy,
     at: Timestamp,
 ) -> Option<TokenUse<'a>> {
@@ -33,29 +40,26 @@ pub(crate) fn identify<'a>(
     let credential_id = credentials.credential_id.take();
     let consumer = credentials.consumer.take();
 
-    let (id, kind) = if let Some(name) = &credential_id {
+    let id_by = |source: &IdentitySource| match source {
         // A name is unique within its gateway only, and the format stands for the gateway.
-        let kind = if kind == TokenKind::Unknown {
-            TokenKind::ApiKey
-        } else {
-            kind
-        };
-        (key.name_id("credential", &[format.name(), name]), kind)
-    } else if grant.is_named() {
-        let parts = [&grant.issuer, &grant.subject, &grant.client]
-            .map(|part| part.as_deref().unwrap_or_default());
-        (key.name_id("grant", &parts), kind)
-    } else if let Some(fingerprint) = fingerprint {
-        (fingerprint, kind)
-    } else {
-        (
-            key.name_id("consumer", &[format.name(), consumer.as_deref()?]),
-            TokenKind::Unknown,
-        )
+        IdentitySource::Credential => Some(key.credential_id(format, credential_id.as_deref()?)),
+        IdentitySource::Grant => grant_id(key, &grant),
+        IdentitySource::Fingerprint => fingerprint,
+        IdentitySource::Consumer => {
+            Some(key.name_id("consumer", &[format.name(), consumer.as_deref()?]))
+        }
+    };
+    let mut sources = orders.of(format).iter();
+    let (id, source) = sources.find_map(|source| Some((id_by(source)?, source)))?;
+    let kind = match source {
+        IdentitySource::Credential if kind == TokenKind::Unknown => TokenKind::ApiKey,
+        IdentitySource::Consumer => raw_kind.unwrap_or(TokenKind::Unknown),
+        _ => kind,
     };
 
     let alias = fingerprint.filter(|fingerprint| *fingerprint != id);
-    let is_short_lived = kind == TokenKind::Jwt;
+    // Sessions of the browser are many of one grant, too.
+    let is_short_lived = matches!(kind, TokenKind::Jwt | TokenKind::Session);
     Some(TokenUse {
         id,
         kind,
@@ -72,6 +76,13 @@ pub(crate) fn identify<'a>(
         expires_at: grant.expires_at,
         jwt,
     })
+}
+
+/// The id of the grant, if it names anybody.
+fn grant_id(key: &TokenKey, grant: &Grant<'_>) -> Option<TokenId> {
+    let parts = [&grant.issuer, &grant.subject, &grant.client]
+        .map(|part| part.as_deref().unwrap_or_default());
+    grant.is_named().then(|| key.name_id("grant", &parts))
 }
 
 /// What is noticed about a JWT; nothing of what is none.
@@ -133,6 +144,8 @@ fn scopes_of(text: Text<'_>) -> Vec<Text<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -144,12 +157,20 @@ mod tests {
     }
 
     fn use_of(fill: impl FnOnce(&mut Credentials<'static>)) -> Option<TokenUse<'static>> {
+        use_in_order(&IdentitySource::ALL, fill)
+    }
+
+    fn use_in_order(
+        order: &[IdentitySource],
+        fill: impl FnOnce(&mut Credentials<'static>),
+    ) -> Option<TokenUse<'static>> {
         let mut credentials = Credentials::default();
         fill(&mut credentials);
         identify(
             &key(),
             Format::Kong,
             &mut credentials,
+            &IdentityOrders::new(order, &BTreeMap::new()),
             &JwtPolicy::default(),
             Timestamp::from_secs(1_793_577_600),
         )
@@ -236,6 +257,61 @@ mod tests {
         let token = use_of(|credentials| credentials.consumer = Some("acme".into())).unwrap();
         assert_eq!(token.id, key().name_id("consumer", &["kong", "acme"]));
         assert_eq!(token.kind, TokenKind::Unknown);
+    }
+
+    #[test]
+    fn the_order_decides_and_what_is_left_out_identifies_nothing() {
+        use IdentitySource::{Consumer, Credential, Fingerprint, Grant};
+        let everything = |credentials: &mut Credentials<'static>| {
+            credentials.credential_id = Some("5cbc".into());
+            credentials.consumer = Some("acme".into());
+            credentials.grant.subject = Some("svc".into());
+            header("apikey", "k-1")(credentials);
+        };
+        let credential = key().credential_id(Format::Kong, "5cbc");
+        let grant = key().name_id("grant", &["", "svc", ""]);
+        let fingerprint = key().token_id(b"k-1");
+        let consumer = key().name_id("consumer", &["kong", "acme"]);
+        for (order, expected) in [
+            (&[Credential, Grant, Fingerprint, Consumer][..], credential),
+            (&[Grant, Credential], grant),
+            (&[Fingerprint, Credential], fingerprint),
+            (&[Consumer], consumer),
+        ] {
+            let token = use_in_order(order, everything).unwrap();
+            assert_eq!(token.id, expected, "{order:?}");
+            assert_eq!(token.credential_id.as_deref(), Some("5cbc"));
+            let alias = (expected != fingerprint).then_some(fingerprint);
+            assert_eq!(token.fingerprint, alias, "{order:?}");
+        }
+        assert_eq!(use_in_order(&[Grant], header("apikey", "k-1")), None);
+    }
+
+    #[test]
+    fn a_format_may_have_an_order_of_its_own() {
+        let own = BTreeMap::from([(Format::Kong, vec![IdentitySource::Consumer])]);
+        let orders = IdentityOrders::new(&IdentitySource::ALL, &own);
+        assert_eq!(orders.of(Format::Kong), [IdentitySource::Consumer]);
+        assert_eq!(orders.of(Format::Nginx), IdentitySource::ALL);
+    }
+
+    #[test]
+    fn browser_sessions_belong_to_their_grant() {
+        let session = |value: &'static str| {
+            let token = use_of(|credentials| {
+                credentials.grant.subject = Some("ada".into());
+                header("cookie", format!("session={value}"))(credentials);
+            });
+            token.unwrap()
+        };
+        let (first, second) = (session("s-1"), session("s-2"));
+        assert_eq!(first.id, second.id);
+        assert_eq!(first.kind, TokenKind::Session);
+        assert_eq!(
+            first.instance,
+            Some(key().token_id(b"s-1").to_string().into())
+        );
+        assert_ne!(first.instance, second.instance);
     }
 
     #[test]

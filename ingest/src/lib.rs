@@ -53,6 +53,7 @@ pub use http_push::{
     EventProducer, HttpPushConfig, HttpPushSettings, PushKey, PushKeyConfig, PushSink,
     PushSinkSettings, PushTarget, Spool, SpoolSettings, SpoolWriter, push_router,
 };
+pub use identity::IdentitySource;
 pub use jwt::{JwtConfig, JwtIssuerConfig};
 pub use kafka::{
     KafkaConfig, KafkaConnection, KafkaHandle, KafkaSettings, KafkaSource, KafkaState, OptionValue,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{CountryCode, Timestamp, TokenId};
+use crate::{CountryCode, Format, Timestamp, TokenId};
 
 /// One entry of the token registry. What it does not say is absent and restricts nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,12 @@ pub struct Registration {
     /// The token: `tok_…`, or the gateway's name of the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// The format of the gateway that calls the token so: with aliases, its calls are what the others join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Format>,
+    /// Other identities of the same token, each `tok_…` or a gateway's name: their calls count as its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// Instead of a token: a consumer, for all of its tokens without an entry of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
@@ -131,6 +137,9 @@ pub enum RegistryOrigin {
     Api,
 }
 
+/// Names of one token; more are no rotation but a mistake.
+const ALIASES_LIMIT: usize = 64;
+
 /// Why an entry is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
@@ -174,11 +183,35 @@ impl Registration {
         if self.replaces.as_ref().is_some_and(itself) {
             return error("replaces", "a token cannot replace itself");
         }
+        self.check_aliases(&key)?;
         Ok(key)
     }
 }
 
 impl Registration {
+    fn check_aliases(&self, key: &RegistryKey) -> Result<(), RegistrationError> {
+        let error = |field, message| Err(RegistrationError { field, message });
+        if self.aliases.is_empty() {
+            return Ok(());
+        }
+        let is_itself = |alias: &String| RegistryKey::of_token(alias) == *key;
+        match key {
+            RegistryKey::Consumer(_) => {
+                error("aliases", "are names of one token, not of a consumer")
+            }
+            RegistryKey::Credential(_) if self.gateway.is_none() => error(
+                "gateway",
+                "with aliases, say the format of the gateway that calls the token so, such as \"kong\"",
+            ),
+            _ if self.aliases.len() > ALIASES_LIMIT => error("aliases", "at most 64 for one token"),
+            _ if self.aliases.iter().any(is_itself) => error("aliases", "names the token itself"),
+            _ if self.aliases.iter().any(|alias| alias.trim().is_empty()) => {
+                error("aliases", "a name is not empty")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The earlier of two revocations.
     pub fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
         match (one, other) {
@@ -377,7 +410,7 @@ mod tests {
         let entry = read(
             r#"{"token":"5cbc","owner":"Ada","class":"sensitive","allowed_networks":["192.0.2.7","10.0.0.0/8"],
                 "allowed_countries":["de"],"created":"2026-01-01","expires":"2026-06-01T12:00:00+02:00",
-                "rotation_period":"45days","quota":"10_000/day"}"#,
+                "rotation_period":"45days","quota":"10_000/day","gateway":"aws-apigw","aliases":["6dcd"]}"#,
         )
         .expect("an entry");
         assert_eq!(
@@ -410,6 +443,12 @@ mod tests {
             (r#"{"token":"a","rotation_period":"0s"}"#, "rotation_period"),
             (r#"{"consumer":"a","revoked":"2026-01-01"}"#, "consumer"),
             (r#"{"token":"a","replaces":"a"}"#, "replaces"),
+            (r#"{"token":"a","aliases":["b"]}"#, "gateway"),
+            (r#"{"consumer":"a","aliases":["b"]}"#, "aliases"),
+            (
+                r#"{"token":"a","gateway":"kong","aliases":["b","a"]}"#,
+                "aliases",
+            ),
         ] {
             let error = read(json).expect("shape").check().expect_err(json);
             assert_eq!(error.field, field, "{json}");

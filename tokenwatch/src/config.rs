@@ -58,6 +58,9 @@ pub(crate) struct PipelineConfig {
     /// How long a shutdown may take to drain, write and announce.
     #[serde(with = "humantime_serde")]
     pub(crate) shutdown_timeout: Duration,
+    /// How late a record may come again under the same id and be recognised.
+    #[serde(with = "humantime_serde")]
+    pub(crate) redelivery_horizon: Duration,
 }
 
 /// The whole configuration, validated.
@@ -86,6 +89,7 @@ impl Default for PipelineConfig {
         Self {
             checkpoint_interval: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(30),
+            redelivery_horizon: Duration::from_hours(6),
         }
     }
 }

@@ -6,7 +6,9 @@
 //! states that changed. After a crash the records behind the last checkpoint are read again: the engine computes the
 //! same findings under the same ids, and events that the store already has are not inserted again.
 
+mod admission;
 mod decode;
+mod deliveries;
 mod in_order;
 mod metrics;
 mod positions;
@@ -25,7 +27,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use admission::Admission;
 pub(crate) use decode::{Decoded, DecodedBatch, DecodedEvent, decode, decode_all};
+pub(crate) use deliveries::{
+    Deliveries, FORMATS as DELIVERY_FORMATS, IDS_LIMIT as DELIVERY_IDS_LIMIT,
+};
 pub(crate) use in_order::{ReadNext, RejectedRecords};
 pub(crate) use metrics::{LatencyCollector, PipelineMetrics};
 pub(crate) use positions::Positions;
@@ -43,6 +49,7 @@ pub(crate) struct Pipeline {
     pub(crate) commits: CommitHandles,
     pub(crate) progress: ProgressHandle,
     pub(crate) clock: Clock,
+    pub(crate) admission: Admission,
     pub(crate) positions: Positions,
     pub(crate) stored: StoredSet,
     pub(crate) next_checkpoint: u64,
@@ -91,7 +98,8 @@ impl Pipeline {
                 }
                 Some(request) = changes.recv() => self.register(request).await?,
                 event = events.recv() => match event {
-                    Some(DecodedEvent::Batch(batch)) => {
+                    Some(DecodedEvent::Batch(mut batch)) => {
+                        self.admit(&mut batch);
                         self.process(&batch).await?;
                         // Only now: while a batch waited for the store, nothing was read, and that is no silence.
                         silence.reset();
@@ -120,6 +128,13 @@ impl Pipeline {
         }
         tracing::info!("pipeline drained and checkpointed");
         Ok(())
+    }
+
+    /// Leaves of a batch what counts.
+    fn admit(&mut self, batch: &mut DecodedBatch) {
+        let registry = self.keeper.registry();
+        let copies = batch.change_events(|events| self.admission.admit(events, &registry));
+        self.progress.redelivered(copies);
     }
 
     /// Where each of `streams` goes on; what the store has past that is looked up, to be recognised.

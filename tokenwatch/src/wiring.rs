@@ -1,5 +1,6 @@
 //! Joins the parts as ARCHITECTURE.md draws them, and takes them apart in the order of the data.
 
+mod admission;
 mod registry;
 mod shutdown;
 
@@ -267,6 +268,7 @@ impl Wiring {
             progress: self.progress.clone(),
             clock: self.clock.clone(),
             stored: StoredSet::default(),
+            admission: self.admission().await?,
             positions: Positions::restore(restored.positions),
             next_checkpoint: restored.next_checkpoint,
             checkpoint_interval: self.settings.pipeline.checkpoint_interval,

@@ -18,7 +18,7 @@ use tokenwatch_detectors::{Detections, Engine};
 
 use super::input::{self, Input};
 use crate::cli::ReplayArgs;
-use crate::pipeline::ReadNext;
+use crate::pipeline::{Admission, Deliveries, ReadNext};
 use crate::registry;
 use merge::Merge;
 use report::Report;
@@ -32,16 +32,24 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let bar = input::progress(&args.input.files);
     let limit = settings.ingest.decoder.record_bytes_limit;
     let mut files = Merge::new(Input::open_all(&args.input.files, limit, &bar)?);
-    let mut engine = Engine::new(Arc::new(settings.detectors));
-    engine.set_registry(registry::fixed(&settings.registry)?);
+    let mut engine = Engine::new(Arc::new(settings.detectors.clone()));
+    let registry = registry::fixed(&settings.registry, input::token_key(&settings)?)?;
+    engine.set_registry(Arc::clone(&registry));
+    let horizon = settings.pipeline.redelivery_horizon;
+    let mut admission = Admission::new(Deliveries::new(horizon));
     let mut report = Report::new(Instant::now());
     let mut more = true;
     while more {
         let mut detections = Detections::default();
-        more = files.next_round(&decoder, &mut |next| match next {
-            ReadNext::Events(events) => engine.process(events, &mut detections),
-            ReadNext::Rejected(stream) => engine.rejected(stream, &mut detections),
-        })?;
+        more = files.next_round(
+            &decoder,
+            &mut admission,
+            &registry,
+            &mut |next| match next {
+                ReadNext::Events(events) => engine.process(events, &mut detections),
+                ReadNext::Rejected(stream) => engine.rejected(stream, &mut detections),
+            },
+        )?;
         if !more {
             engine.finish(&mut detections);
         }

@@ -54,7 +54,8 @@ pub(super) async fn registry(
         versions.extend(registry::file_versions(settings)?);
         versions.sort_by_key(|version| version.since);
     }
-    Ok(Keeper::new(versions, 0.0).registry())
+    // Stored events have their tokens' own ids already.
+    Ok(Keeper::new(versions, 0.0, None).registry())
 }
 
 /// Runs the events of `history` through `engine`; `take` gets what each batch led to.

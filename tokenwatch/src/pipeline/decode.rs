@@ -59,6 +59,14 @@ impl DecodedBatch {
     pub(crate) fn decoded(&self) -> &Decoded<'_> {
         self.borrow_dependent()
     }
+
+    /// Changes the events before they are judged.
+    pub(crate) fn change_events<T>(
+        &mut self,
+        change: impl FnOnce(&mut Vec<AccessEvent<'_>>) -> T,
+    ) -> T {
+        self.with_dependent_mut(|_, decoded| change(&mut decoded.events))
+    }
 }
 
 /// Decodes what the sources send and hands it on in the same order, until the sources or the pipeline end.

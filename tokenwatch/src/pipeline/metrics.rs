@@ -15,6 +15,7 @@ use super::progress::ProgressHandle;
 #[derive(Clone, Debug)]
 pub(crate) struct PipelineMetrics {
     pub(super) events: Counter,
+    pub(super) redelivered: Counter,
     pub(super) batches: Counter,
     pub(super) signals: Counter,
     pub(super) findings: Family<FindingLabels, Counter>,
@@ -40,6 +41,7 @@ impl Default for PipelineMetrics {
     fn default() -> Self {
         Self {
             events: Counter::default(),
+            redelivered: Counter::default(),
             batches: Counter::default(),
             signals: Counter::default(),
             findings: Family::default(),
@@ -60,6 +62,11 @@ impl PipelineMetrics {
             "tokenwatch_pipeline_events",
             "Access events that went all the way",
             self.events.clone(),
+        );
+        registry.register(
+            "tokenwatch_pipeline_redelivered_events",
+            "Access events that were delivered before and do not count again",
+            self.redelivered.clone(),
         );
         registry.register(
             "tokenwatch_pipeline_batches",

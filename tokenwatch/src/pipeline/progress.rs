@@ -136,6 +136,11 @@ impl ProgressHandle {
             .observe(stored_at.since(decided_at).as_secs_f64());
     }
 
+    /// Records came again.
+    pub(super) fn redelivered(&self, copies: u64) {
+        self.metrics.redelivered.inc_by(copies);
+    }
+
     /// New versions of findings are stored.
     pub(super) fn findings(&self, findings: &[Finding]) {
         for finding in opened(findings) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokenwatch_detectors::Registry;
+use tokenwatch_ingest::TokenKey;
 use tokenwatch_model::{Registration, RegistryOrigin, Timestamp};
 use tokenwatch_store::RegistrationVersion;
 
@@ -92,8 +93,11 @@ impl InventoryFile {
 }
 
 /// The registry of a configuration alone, for replays of logs.
-pub(crate) fn fixed(settings: &RegistrySettings) -> Result<Arc<Registry>, FileError> {
-    Ok(Keeper::new(file_versions(settings)?, 0.0).registry())
+pub(crate) fn fixed(
+    settings: &RegistrySettings,
+    key: TokenKey,
+) -> Result<Arc<Registry>, FileError> {
+    Ok(Keeper::new(file_versions(settings)?, 0.0, Some(key)).registry())
 }
 
 /// The file's entries, which count for all time.

@@ -83,6 +83,7 @@ pub(crate) fn read(notation: Notation, text: &str) -> Result<Vec<Registration>, 
         Notation::Json => read_json(text, &mut problems),
     };
     let mut seen: HashMap<RegistryKey, Option<usize>> = HashMap::with_capacity(placed.len());
+    let mut aliases: HashMap<String, Option<usize>> = HashMap::new();
     let mut entries = Vec::with_capacity(placed.len());
     for Placed { line, entry } in placed {
         match entry.check() {
@@ -93,14 +94,12 @@ pub(crate) fn read(notation: Notation, text: &str) -> Result<Vec<Registration>, 
             }),
             Ok(key) => {
                 if let Some(first) = seen.insert(key, line) {
-                    problems.push(EntryProblem {
-                        line,
-                        field: "token".to_owned(),
-                        message: match first {
-                            Some(first) => format!("is there already, in line {first}"),
-                            None => "is there already".to_owned(),
-                        },
-                    });
+                    problems.push(repeated("token", line, first));
+                }
+                for alias in &entry.aliases {
+                    if let Some(first) = aliases.insert(alias.clone(), line) {
+                        problems.push(repeated("aliases", line, first));
+                    }
                 }
                 entries.push(entry);
             }
@@ -112,6 +111,18 @@ pub(crate) fn read(notation: Notation, text: &str) -> Result<Vec<Registration>, 
         problems.sort_by_key(|problem| problem.line);
         problems.truncate(PROBLEMS_LIMIT);
         Err(problems)
+    }
+}
+
+/// What two entries cannot both say.
+fn repeated(field: &str, line: Option<usize>, first: Option<usize>) -> EntryProblem {
+    EntryProblem {
+        line,
+        field: field.to_owned(),
+        message: match first {
+            Some(first) => format!("is there already, in line {first}"),
+            None => "is there already".to_owned(),
+        },
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokenwatch_detectors::Registry;
+use tokenwatch_ingest::TokenKey;
 use tokenwatch_model::{Registration, RegistryKey, RegistryOrigin, Timestamp, TokenId};
 use tokenwatch_store::RegistrationVersion;
 
@@ -18,6 +19,8 @@ pub(crate) struct Keeper {
     said: HashMap<RegistryKey, BTreeMap<RegistryOrigin, Said>>,
     registry: Arc<Registry>,
     keep_share: f64,
+    /// Makes the id of a token that a gateway names; where events are stored under it already, none is needed.
+    key: Option<TokenKey>,
     /// No change counts from before the one before it.
     newest: Timestamp,
 }
@@ -30,11 +33,16 @@ struct Said {
 
 impl Keeper {
     /// One that knows the stored versions, the oldest first.
-    pub(crate) fn new(versions: Vec<RegistrationVersion>, keep_share: f64) -> Self {
+    pub(crate) fn new(
+        versions: Vec<RegistrationVersion>,
+        keep_share: f64,
+        key: Option<TokenKey>,
+    ) -> Self {
         let mut keeper = Self {
             said: HashMap::new(),
             registry: Arc::default(),
             keep_share,
+            key,
             newest: Timestamp::default(),
         };
         keeper.apply(versions);
@@ -83,6 +91,7 @@ impl Keeper {
                 place,
                 actor,
             } => {
+                let id = self.registry.owner_of(id, since);
                 let key = RegistryKey::Token(id);
                 // The first report counts: what is told of it goes on.
                 if self.latest(&key, RegistryOrigin::Leak).is_some() {
@@ -183,6 +192,15 @@ impl Keeper {
                 .rev()
                 .filter(|(origin, _)| !origin.adds())
                 .find_map(|(_, said)| said.entry.clone());
+            if let Some(key) = &self.key {
+                put_aliases(
+                    registry,
+                    key,
+                    &version.key,
+                    version.since,
+                    decisive.as_ref(),
+                );
+            }
             registry.put(&version.key, version.since, decisive);
         }
     }
@@ -265,6 +283,25 @@ impl Keeper {
             .iter()
             .filter_map(move |(key, said)| Some((key, said.get(&origin)?.entry.as_ref()?)))
     }
+}
+
+/// Hands on by which other names a token goes.
+fn put_aliases(
+    registry: &mut Registry,
+    token_key: &TokenKey,
+    key: &RegistryKey,
+    since: Timestamp,
+    entry: Option<&Registration>,
+) {
+    let id = match (key, entry.and_then(|entry| entry.gateway)) {
+        (RegistryKey::Token(id), _) => *id,
+        (RegistryKey::Credential(name), Some(format)) => token_key.credential_id(format, name),
+        // It has no aliases, or none any more.
+        (RegistryKey::Credential(_), None) => TokenId::from_bits(0),
+        (RegistryKey::Consumer(_), _) => return,
+    };
+    let names = entry.map_or(&[][..], |entry| &entry.aliases);
+    registry.put_aliases(key, id, since, names);
 }
 
 /// Whether an inventory of `now` entries may replace one of `before`.

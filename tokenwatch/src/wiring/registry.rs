@@ -41,7 +41,8 @@ impl Wiring {
         restored: &Restored,
     ) -> anyhow::Result<Keeper> {
         let versions = self.store.registrations().await?;
-        let mut keeper = Keeper::new(versions, self.settings.registry.keep_share);
+        let key = self.token_key()?;
+        let mut keeper = Keeper::new(versions, self.settings.registry.keep_share, Some(key));
         for change in parts.sources.first().await? {
             let origin = change.origin();
             let since = if restored.is_new() && !keeper.knows(origin) {

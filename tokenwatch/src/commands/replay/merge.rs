@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use tokenwatch_detectors::Registry;
 use tokenwatch_ingest::{Decoder, RecordBatch, Reject};
 use tokenwatch_model::{AccessEvent, Timestamp};
 
 use crate::commands::input::Input;
-use crate::pipeline::{self, Decoded, ReadNext, RejectedRecords};
+use crate::pipeline::{self, Admission, Decoded, ReadNext, RejectedRecords};
 
 /// Events handed on at once.
 const SLICE_EVENTS: usize = 8_192;
@@ -26,6 +27,8 @@ pub(super) struct Merge {
 pub(super) struct Counts {
     /// Events handed on.
     pub(super) events: u64,
+    /// Events that were in the files before.
+    pub(super) redelivered: u64,
     /// Records that could not be read, by reason.
     pub(super) rejected: BTreeMap<&'static str, u64>,
 }
@@ -56,10 +59,12 @@ impl Merge {
         self.counts.clone()
     }
 
-    /// Hands the next events to `take`, in order; false once every file has ended.
+    /// Hands the next events to `take`, in order, those that `admission` lets in; false once every file has ended.
     pub(super) fn next_round(
         &mut self,
         decoder: &Decoder,
+        admission: &mut Admission,
+        registry: &Registry,
         take: &mut dyn FnMut(ReadNext<'_, '_>),
     ) -> io::Result<bool> {
         for file in &mut self.files {
@@ -75,7 +80,6 @@ impl Merge {
             .iter()
             .map(|part| events_until(&part.events, horizon))
             .collect();
-        self.counts.events += ready.iter().sum::<usize>() as u64;
         for (file, part) in self.files.iter().zip(&read) {
             if file.fresh {
                 count_rejects(&mut self.counts.rejected, &part.rejects);
@@ -95,7 +99,13 @@ impl Merge {
                 let rejects = part.rejects.iter();
                 rejects.filter(move |reject| ended(reject, *kept_from))
             }));
-        hand_on(&mut read, &ready, &mut |events| {
+        // The others are decoded again in the next round.
+        for (part, ready) in read.iter_mut().zip(ready) {
+            part.events.truncate(ready);
+            self.counts.redelivered += admission.admit(&mut part.events, registry);
+            self.counts.events += part.events.len() as u64;
+        }
+        hand_on(&mut read, &mut |events| {
             rejected.hand_on(events, take);
         });
         rejected.finish(take);
@@ -157,22 +167,17 @@ fn events_until(events: &[AccessEvent<'_>], horizon: Option<Timestamp>) -> usize
     events.iter().position(newer).unwrap_or(events.len())
 }
 
-/// Hands the first `ready` events of each file on, the earliest head first.
-fn hand_on<'a>(
-    decoded: &mut [Decoded<'a>],
-    ready: &[usize],
-    take: &mut dyn FnMut(&[AccessEvent<'_>]),
-) {
+/// Hands the events of each file on, the earliest head first.
+fn hand_on<'a>(decoded: &mut [Decoded<'a>], take: &mut dyn FnMut(&[AccessEvent<'_>])) {
     if let [only] = decoded {
-        for slice in only.events[..ready[0]].chunks(SLICE_EVENTS) {
+        for slice in only.events.chunks(SLICE_EVENTS) {
             take(slice);
         }
         return;
     }
     let mut heads: Vec<_> = decoded
         .iter_mut()
-        .zip(ready)
-        .map(|(decoded, ready)| decoded.events.drain(..ready).peekable())
+        .map(|decoded| decoded.events.drain(..).peekable())
         .collect();
     let mut slice = Vec::with_capacity(SLICE_EVENTS);
     loop {

@@ -66,6 +66,13 @@ impl Report {
             "{} events of {} tokens in {secs:.1} s, {rate:.0}/s",
             counts.events, engine.tokens
         )?;
+        if counts.redelivered > 0 {
+            writeln!(
+                out,
+                "{} events there twice, counted once",
+                counts.redelivered
+            )?;
+        }
         for (reason, count) in &counts.rejected {
             writeln!(out, "{count} records rejected: {reason}")?;
         }

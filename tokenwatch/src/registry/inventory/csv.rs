@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{EntryProblem, Placed, problem};
 
 /// Columns that hold lists.
-const LISTS: [&str; 3] = ["scopes", "allowed_networks", "allowed_countries"];
+const LISTS: [&str; 4] = ["scopes", "allowed_networks", "allowed_countries", "aliases"];
 
 /// The entries of `text`.
 pub(super) fn read(text: &str, problems: &mut Vec<EntryProblem>) -> Vec<Placed> {

@@ -1,6 +1,6 @@
 //! Which versions changes make, and which inventories are not believed.
 
-use tokenwatch_model::TokenId;
+use tokenwatch_model::{Format, TokenId, TokenUse};
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn apply(keeper: &mut Keeper, change: Change, secs: i64) -> Result<Vec<String>, 
 
 #[test]
 fn only_what_differs_becomes_a_version() {
-    let mut keeper = Keeper::new(Vec::new(), 0.5);
+    let mut keeper = Keeper::new(Vec::new(), 0.5, None);
     let first = [entry("a", "Ada"), entry("b", "Bob")];
     assert_eq!(
         apply(&mut keeper, all(&first), 0).expect("believed"),
@@ -88,7 +88,7 @@ fn an_inventory_that_is_suddenly_empty_or_small_is_not_believed() {
 
 #[test]
 fn a_user_decides_over_files_and_takes_a_revocation_back() {
-    let mut keeper = Keeper::new(Vec::new(), 0.5);
+    let mut keeper = Keeper::new(Vec::new(), 0.5, None);
     let id = TokenId::from_bits(7);
     let name = id.to_string();
     apply(&mut keeper, all(&[entry(&name, "Ada")]), 0).expect("believed");
@@ -116,7 +116,7 @@ fn a_user_decides_over_files_and_takes_a_revocation_back() {
 
 #[test]
 fn what_a_response_took_back_is_not_revoked_unless_another_one_holds() {
-    let mut keeper = Keeper::new(Vec::new(), 0.5);
+    let mut keeper = Keeper::new(Vec::new(), 0.5, None);
     let id = TokenId::from_bits(7);
     let name = id.to_string();
     let suspended = || Change::Revoked { id, at: at(5) };
@@ -143,10 +143,45 @@ fn what_a_response_took_back_is_not_revoked_unless_another_one_holds() {
 
 #[test]
 fn changes_count_after_all_events_that_were_judged_and_in_their_order() {
-    let mut keeper = Keeper::new(Vec::new(), 0.5);
+    let mut keeper = Keeper::new(Vec::new(), 0.5, None);
     assert_eq!(keeper.stamp(at(10), None), at(10));
     let tick = |secs: i64| Timestamp::from_micros(secs * 1_000_000 + 1);
     assert_eq!(keeper.stamp(at(10), Some(at(12))), tick(12));
     apply(&mut keeper, one("a", Some(entry("a", "Ada"))), 20).expect("said");
     assert_eq!(keeper.stamp(at(10), Some(at(12))), tick(20));
+}
+
+#[test]
+fn one_token_under_several_names_is_the_one_that_its_gateway_names() {
+    let key = TokenKey::from_bytes(&[7; 32]);
+    let mut keeper = Keeper::new(Vec::new(), 0.0, Some(key.clone()));
+    let raw = key.token_id(b"k-1");
+    let mut known = entry("5cbc", "Ada");
+    known.gateway = Some(Format::Kong);
+    known.aliases = vec![raw.to_string(), "5cbc-v1".to_owned()];
+    let token_at = |keeper: &Keeper, secs| keeper.registry().owner_of(raw, at(secs));
+    apply(&mut keeper, all(&[known.clone()]), 10).expect("believed");
+    let named = key.credential_id(Format::Kong, "5cbc");
+    assert_eq!(token_at(&keeper, 9), raw);
+    assert_eq!(token_at(&keeper, 10), named);
+    let text = format!(r#"{{"id":"{raw}","kind":"api_key"}}"#);
+    let mut used: TokenUse<'_> = serde_json::from_str(&text).expect("a token");
+    keeper.registry().resolve(&mut used, at(10));
+    assert_eq!(
+        (used.id, used.credential_id.as_deref()),
+        (named, Some("5cbc"))
+    );
+    // What leaked is the token, whatever it is called there.
+    let leaked = Change::Leaked {
+        id: raw,
+        at: at(11),
+        place: "GitHub".to_owned(),
+        actor: "github".to_owned(),
+    };
+    let told = apply(&mut keeper, leaked, 12).expect("taken");
+    assert_eq!(told, [format!("leak {named} ")]);
+    // Neither name nor gateway is said any more.
+    apply(&mut keeper, all(&[entry("5cbc", "Ada")]), 20).expect("believed");
+    assert_eq!(token_at(&keeper, 19), named);
+    assert_eq!(token_at(&keeper, 20), raw);
 }
