@@ -10,6 +10,7 @@ mod calendar;
 mod channel;
 mod circuit;
 mod config;
+mod deny_list;
 mod desk;
 mod dispatcher;
 mod error;
@@ -32,11 +33,14 @@ mod testing;
 
 pub use calendar::{Digest, Span, Window};
 pub use config::{
-    AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, DigestConfig, EscalationConfig,
-    KafkaOptions, KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ReceiverConfig,
-    ReceiverSettings, ResponderConfig, ResponseConfig, ResponseRuleConfig, ResponseSettings,
-    RouteConfig, RuleAction, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings, SyslogTransport,
-    TargetConfig, TargetKind, TargetSettings, TemplateConfig, WindowConfig,
+    AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, DenyListSettings, DigestConfig,
+    EscalationConfig, KafkaOptions, KongCredential, LinksConfig, LinksSettings, ProtectedTokens,
+    ReceiverConfig, ReceiverSettings, ResponderConfig, ResponseConfig, ResponseRuleConfig,
+    ResponseSettings, RouteConfig, RuleAction, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings,
+    SyslogTransport, TargetConfig, TargetKind, TargetSettings, TemplateConfig, WindowConfig,
+};
+pub use deny_list::{
+    Delta, DeniedName, DeniedToken, DenyList, DenyListFull, DenyVerdict, WholeList,
 };
 pub use dispatcher::{AlertingEvent, Dispatcher, ReceiverStatus, Runtime};
 pub use error::AlertingError;

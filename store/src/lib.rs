@@ -6,6 +6,7 @@
 mod accounts;
 mod checkpoint;
 mod config;
+mod denied;
 mod embedded;
 mod error;
 mod fingerprints;
@@ -32,6 +33,7 @@ pub use checkpoint::{Checkpoint, LoadedCheckpoint, TokenRow};
 pub use config::{
     EmbeddedConfig, EmbeddedSettings, RetentionConfig, StoreConfig, StoreSettings, Target,
 };
+pub use denied::OtherNames;
 pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use history::History;

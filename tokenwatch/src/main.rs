@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod config;
 mod demo;
+mod deny_list;
 mod explanation;
 mod jwks;
 mod leaks;

@@ -15,7 +15,7 @@ use crate::signature::SigningSecret;
 
 pub use links::{LinksConfig, LinksSettings};
 pub use rules::{ResponseRuleConfig, RuleAction};
-pub use targets::{KongCredential, ResponderConfig, TargetKind, TargetSettings};
+pub use targets::{DenyListSettings, KongCredential, ResponderConfig, TargetKind, TargetSettings};
 
 /// Each response in flight is a task; this many an hour bounds them.
 const PER_HOUR_LIMIT: u32 = 1_000;

@@ -20,6 +20,7 @@ use rest::Rest;
 
 use super::Ask;
 use crate::config::{TargetKind, TargetSettings};
+use crate::deny_list::{DenyList, DenyListFull};
 use crate::error::AlertingError;
 use crate::http::{Answer, NoAnswer, SignedEndpoint};
 
@@ -39,6 +40,8 @@ pub(crate) enum Target {
     Keycloak(keycloak::Keycloak),
     /// AWS access keys.
     Aws(aws::Aws),
+    /// The list that gateways poll or ask.
+    DenyList(DenyList),
     /// Answers as a test says.
     #[cfg(test)]
     Script(script::ScriptTarget),
@@ -117,7 +120,16 @@ impl Target {
                 let (region, policy) = (region.clone(), quarantine_policy.clone());
                 Self::Aws(aws::Aws::new(rest, url, region, key, policy))
             }
+            TargetKind::DenyList(_) => Self::DenyList(DenyList::default()),
         })
+    }
+
+    /// The deny list, if it is that.
+    pub(crate) fn deny_list(&self) -> Option<&DenyList> {
+        match self {
+            Self::DenyList(list) => Some(list),
+            _ => None,
+        }
     }
 
     /// One attempt.
@@ -130,6 +142,10 @@ impl Target {
             Self::OAuth(oauth) => oauth.carry_out(ask, now).await,
             Self::Keycloak(keycloak) => keycloak.carry_out(ask, now).await,
             Self::Aws(aws) => aws.carry_out(ask, now).await,
+            Self::DenyList(list) => match list.carry_out(&ask.response) {
+                Ok(()) => Attempt::Done(String::new()),
+                Err(DenyListFull) => Attempt::Refused("deny_list_full".to_owned()),
+            },
             #[cfg(test)]
             Self::Script(script) => script.carry_out(ask),
         }

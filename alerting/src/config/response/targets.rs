@@ -1,15 +1,17 @@
 //! `[alerting.response.target]` and `[[alerting.response.targets]]`: those that are asked to act, by `kind`.
 
+mod deny_list;
 mod validate;
 
 use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::ResponseAction;
+use tokenwatch_model::{Format, ResponseAction};
 
 use super::{SecretUrl, SigningSecret};
 
+pub use deny_list::DenyListSettings;
 pub(super) use validate::validate;
 
 /// One target.
@@ -140,6 +142,38 @@ pub enum ResponderConfig {
         #[serde(default)]
         allow_private: bool,
     },
+    /// The list that gateways poll or ask.
+    Denylist {
+        /// What the journal calls it.
+        name: String,
+        /// Environment variables with the keys of those that may read the list.
+        #[serde(default)]
+        feed_key_env: Vec<String>,
+        /// Files with such keys.
+        #[serde(default)]
+        feed_key_file: Vec<String>,
+        /// Environment variables with the keys of those that may ask about requests.
+        #[serde(default)]
+        check_key_env: Vec<String>,
+        /// Files with such keys.
+        #[serde(default)]
+        check_key_file: Vec<String>,
+        /// As which format's gateway names credentials and consumers in the headers below.
+        #[serde(default = "deny_list::usual_format")]
+        format: Format,
+        /// The header in which the gateway tells the client's address.
+        #[serde(default = "deny_list::usual_address_header")]
+        client_address_header: String,
+        /// The header in which it names the credential.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential_id_header: Option<String>,
+        /// The header in which it names the consumer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        consumer_header: Option<String>,
+        /// What a throttled request is answered: 403, or 429 where the gateway hands it on.
+        #[serde(default = "deny_list::usual_throttled_status")]
+        throttled_status: u16,
+    },
 }
 
 /// What Kong calls a credential of each kind in its paths.
@@ -241,13 +275,15 @@ pub enum TargetKind {
         /// The policy that is attached to the user of a revoked key.
         quarantine_policy: Option<String>,
     },
+    /// The list that gateways poll or ask.
+    DenyList(DenyListSettings),
 }
 
 impl TargetKind {
     /// Whether it can do `action`.
     pub(crate) const fn can(&self, action: ResponseAction) -> bool {
         match self {
-            Self::None | Self::Webhook { .. } | Self::Kong { .. } => true,
+            Self::None | Self::Webhook { .. } | Self::Kong { .. } | Self::DenyList(_) => true,
             Self::Apisix { .. } | Self::Oauth { .. } => matches!(action, ResponseAction::Revoke),
             Self::Keycloak { .. } | Self::Aws { .. } => action.ends_use(),
         }
@@ -260,16 +296,17 @@ impl TargetKind {
             // A credential that was deleted is gone.
             Self::Kong { .. } => !matches!(action, ResponseAction::Revoke),
             Self::Apisix { .. } | Self::Oauth { .. } => false,
-            Self::None | Self::Keycloak { .. } | Self::Aws { .. } => true,
+            Self::None | Self::Keycloak { .. } | Self::Aws { .. } | Self::DenyList(_) => true,
         }
     }
 }
 
 impl ResponderConfig {
-    /// Where its API is, and whether that may be a private address; a webhook's URL may be a secret, and is none of these.
+    /// Where its API is, and whether that may be a private address; a webhook's URL may be a secret, and is none of these, and a list
+    /// has none.
     fn endpoint(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Webhook { .. } => None,
+            Self::Webhook { .. } | Self::Denylist { .. } => None,
             Self::Kong {
                 url, allow_private, ..
             }
@@ -295,7 +332,8 @@ impl ResponderConfig {
             | Self::Apisix { name, .. }
             | Self::Oauth { name, .. }
             | Self::Keycloak { name, .. }
-            | Self::Aws { name, .. } => name,
+            | Self::Aws { name, .. }
+            | Self::Denylist { name, .. } => name,
         }
     }
 }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use tokenwatch_model::{Problems, SecretSource};
 
 use super::super::{ResponseConfig, SecretUrl, TargetConfig, UNNAMED_TARGET, UrlKeys, secrets};
-use super::{ResponderConfig, TargetKind, TargetSettings};
+use super::{ResponderConfig, TargetKind, TargetSettings, deny_list};
 
 /// Targets in all.
 const TARGETS_LIMIT: usize = 16;
@@ -34,6 +34,13 @@ pub(in crate::config::response) fn validate(
         if earlier.chain(single).any(|name| name == target.name()) {
             let message = format!("{:?} is the name of another target", target.name());
             problems.add(format!("{key}.name"), message);
+        }
+        let is_list = |target: &ResponderConfig| matches!(target, ResponderConfig::Denylist { .. });
+        if is_list(target) && config.targets[..index].iter().any(is_list) {
+            problems.add(
+                format!("{key}.kind"),
+                "is there once: there is one deny list",
+            );
         }
         found.extend(validate_responder(target, &key, secrets, problems));
     }
@@ -79,6 +86,12 @@ fn validate_responder(
             };
             validate_target(&target, key, secrets, problems)
         }
+        ResponderConfig::Denylist { .. } => deny_list::validate(config, key, secrets, problems)
+            .map(|settings| TargetSettings {
+                name: config.name().into(),
+                kind: TargetKind::DenyList(settings),
+                allow_private: false,
+            }),
         other => validate_api(&other, key, secrets, problems),
     }
 }
@@ -154,8 +167,8 @@ fn api_kind(
 ) -> Option<TargetKind> {
     use ResponderConfig as Of;
     Some(match config {
-        // It is signed, and has no endpoint like these.
-        Of::Webhook { .. } => return None,
+        // They have no endpoint like these.
+        Of::Webhook { .. } | Of::Denylist { .. } => return None,
         Of::Kong {
             token_env: env,
             token_file: file,
