@@ -23,8 +23,8 @@ pub use receivers::{
 };
 pub use response::{
     DenyListSettings, KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ResponderConfig,
-    ResponseConfig, ResponseRuleConfig, ResponseSettings, RuleAction, TargetConfig, TargetKind,
-    TargetSettings,
+    ResponseConfig, ResponseRuleConfig, ResponseSettings, RuleAction, SsfConfig, SsfEvent,
+    SsfReceiver, SsfSubject, TargetConfig, TargetKind, TargetSettings,
 };
 pub use routes::{DigestConfig, EscalationConfig, RouteConfig};
 pub use secrets::SecretUrl;

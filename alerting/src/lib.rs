@@ -28,6 +28,7 @@ mod retry;
 mod routing;
 mod sample;
 mod signature;
+mod ssf;
 #[cfg(test)]
 mod testing;
 
@@ -36,8 +37,9 @@ pub use config::{
     AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, DenyListSettings, DigestConfig,
     EscalationConfig, KafkaOptions, KongCredential, LinksConfig, LinksSettings, ProtectedTokens,
     ReceiverConfig, ReceiverSettings, ResponderConfig, ResponseConfig, ResponseRuleConfig,
-    ResponseSettings, RouteConfig, RuleAction, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings,
-    SyslogTransport, TargetConfig, TargetKind, TargetSettings, TemplateConfig, WindowConfig,
+    ResponseSettings, RouteConfig, RuleAction, SecretUrl, SmtpTls, SsfConfig, SsfEvent,
+    SsfReceiver, SsfSubject, SyslogFormat, SyslogSettings, SyslogTransport, TargetConfig,
+    TargetKind, TargetSettings, TemplateConfig, WindowConfig,
 };
 pub use deny_list::{
     Delta, DeniedName, DeniedToken, DenyList, DenyListFull, DenyVerdict, WholeList,
@@ -55,3 +57,4 @@ pub use routing::{
 };
 pub use sample::{Sample, SampleOutcome};
 pub use signature::{SecretError, SigningSecret, sign};
+pub use ssf::{CONFIGURATION_PATH, JWKS_PATH, SsfKey, SsfKeyError, SsfSettings};

@@ -20,6 +20,7 @@ mod registry;
 mod secrets;
 mod simulate;
 mod sources;
+mod ssf;
 mod status;
 mod wiring;
 

@@ -135,7 +135,7 @@ impl Service {
         let deny_list = wiring.deny_list(&dispatcher)?;
         let app = wiring.console(dispatcher, &sources, geo, registry.registrar())?;
         let app = app.merge(wiring.leaks(registry.leak_desk(&wiring)?)?);
-        let app = app.merge(deny_list);
+        let app = app.merge(deny_list).merge(wiring.ssf());
         let changes = registry.start(&wiring);
         let stops = wiring.stops;
 

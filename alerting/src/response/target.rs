@@ -10,6 +10,7 @@ mod oauth;
 mod rest;
 #[cfg(test)]
 pub(crate) mod script;
+mod ssf;
 mod webhook;
 
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub(crate) enum Target {
     Aws(aws::Aws),
     /// The list that gateways poll or ask.
     DenyList(DenyList),
+    /// A receiver of security event tokens.
+    Ssf(Box<ssf::Ssf>),
     /// Answers as a test says.
     #[cfg(test)]
     Script(script::ScriptTarget),
@@ -121,6 +124,10 @@ impl Target {
                 Self::Aws(aws::Aws::new(rest, url, region, key, policy))
             }
             TargetKind::DenyList(_) => Self::DenyList(DenyList::default()),
+            TargetKind::Ssf(receiver) => {
+                let rest = Rest::new(&receiver.url, allow_private).map_err(failed)?;
+                Self::Ssf(Box::new(ssf::Ssf::new(rest, receiver)))
+            }
         })
     }
 
@@ -146,6 +153,7 @@ impl Target {
                 Ok(()) => Attempt::Done(String::new()),
                 Err(DenyListFull) => Attempt::Refused("deny_list_full".to_owned()),
             },
+            Self::Ssf(ssf) => ssf.carry_out(ask, now).await,
             #[cfg(test)]
             Self::Script(script) => script.carry_out(ask),
         }

@@ -1,4 +1,4 @@
-//! What gateways ask of us: the deny list.
+//! What gateways and receivers ask of us: the deny list, and the keys that sign security event tokens.
 
 use axum::Router;
 use tokenwatch_alerting::Dispatcher;
@@ -6,6 +6,7 @@ use tokenwatch_ingest::RequestTokens;
 
 use super::Wiring;
 use crate::deny_list::{self, Desk};
+use crate::ssf;
 
 impl Wiring {
     /// The deny list, if there is one; starts what keeps it as the journal has it.
@@ -33,5 +34,11 @@ impl Wiring {
             metrics: self.metrics.alerting.clone(),
             clock: self.clock.clone(),
         }))
+    }
+
+    /// The keys that sign security event tokens, if any are sent.
+    pub(super) fn ssf(&self) -> Router {
+        let settings = self.settings.alerting.response.ssf.as_deref();
+        settings.map(ssf::router).unwrap_or_default()
     }
 }

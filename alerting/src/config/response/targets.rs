@@ -1,6 +1,7 @@
 //! `[alerting.response.target]` and `[[alerting.response.targets]]`: those that are asked to act, by `kind`.
 
 mod deny_list;
+mod ssf;
 mod validate;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokenwatch_model::{Format, ResponseAction};
 use super::{SecretUrl, SigningSecret};
 
 pub use deny_list::DenyListSettings;
+pub use ssf::{SsfEvent, SsfReceiver, SsfSubject};
 pub(super) use validate::validate;
 
 /// One target.
@@ -174,6 +176,36 @@ pub enum ResponderConfig {
         #[serde(default = "deny_list::usual_throttled_status")]
         throttled_status: u16,
     },
+    /// A receiver of security event tokens (RFC 8935).
+    Ssf {
+        /// What the journal calls it.
+        name: String,
+        /// Where tokens are pushed to.
+        url: String,
+        /// What the receiver calls itself.
+        audience: String,
+        /// The environment variable that holds the bearer token that it wants, if it wants one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_file: Option<String>,
+        /// What it is told, each in a token of its own.
+        #[serde(default = "ssf::usual_events")]
+        events: Vec<SsfEvent>,
+        /// By which of its names the token is told.
+        #[serde(default)]
+        subject: SsfSubject,
+        /// Whose names these are: then they are told as `iss_sub`, else as `opaque`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject_issuer: Option<String>,
+        /// What the receiver calls such a credential.
+        #[serde(default = "ssf::usual_credential_type")]
+        credential_type: String,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+    },
 }
 
 /// What Kong calls a credential of each kind in its paths.
@@ -277,6 +309,8 @@ pub enum TargetKind {
     },
     /// The list that gateways poll or ask.
     DenyList(DenyListSettings),
+    /// A receiver of security event tokens.
+    Ssf(SsfReceiver),
 }
 
 impl TargetKind {
@@ -284,7 +318,9 @@ impl TargetKind {
     pub(crate) const fn can(&self, action: ResponseAction) -> bool {
         match self {
             Self::None | Self::Webhook { .. } | Self::Kong { .. } | Self::DenyList(_) => true,
-            Self::Apisix { .. } | Self::Oauth { .. } => matches!(action, ResponseAction::Revoke),
+            Self::Apisix { .. } | Self::Oauth { .. } | Self::Ssf(_) => {
+                matches!(action, ResponseAction::Revoke)
+            }
             Self::Keycloak { .. } | Self::Aws { .. } => action.ends_use(),
         }
     }
@@ -295,7 +331,7 @@ impl TargetKind {
             Self::Webhook { undo, .. } => *undo,
             // A credential that was deleted is gone.
             Self::Kong { .. } => !matches!(action, ResponseAction::Revoke),
-            Self::Apisix { .. } | Self::Oauth { .. } => false,
+            Self::Apisix { .. } | Self::Oauth { .. } | Self::Ssf(_) => false,
             Self::None | Self::Keycloak { .. } | Self::Aws { .. } | Self::DenyList(_) => true,
         }
     }
@@ -321,6 +357,9 @@ impl ResponderConfig {
             }
             | Self::Aws {
                 url, allow_private, ..
+            }
+            | Self::Ssf {
+                url, allow_private, ..
             } => Some((url, *allow_private)),
         }
     }
@@ -333,7 +372,8 @@ impl ResponderConfig {
             | Self::Oauth { name, .. }
             | Self::Keycloak { name, .. }
             | Self::Aws { name, .. }
-            | Self::Denylist { name, .. } => name,
+            | Self::Denylist { name, .. }
+            | Self::Ssf { name, .. } => name,
         }
     }
 }

@@ -1,16 +1,20 @@
 //! Targets as they are written to targets as they are used; every problem with its key.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use tokenwatch_model::{Problems, SecretSource};
 
 use super::super::{ResponseConfig, SecretUrl, TargetConfig, UNNAMED_TARGET, UrlKeys, secrets};
-use super::{ResponderConfig, TargetKind, TargetSettings, deny_list};
+use super::{ResponderConfig, TargetKind, TargetSettings, deny_list, ssf};
+use crate::ssf::SsfSettings;
 
 /// Targets in all.
 const TARGETS_LIMIT: usize = 16;
 
 pub(in crate::config::response) fn validate(
     config: &ResponseConfig,
+    signer: Option<&Arc<SsfSettings>>,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Vec<TargetSettings> {
@@ -42,7 +46,7 @@ pub(in crate::config::response) fn validate(
                 "is there once: there is one deny list",
             );
         }
-        found.extend(validate_responder(target, &key, secrets, problems));
+        found.extend(validate_responder(target, &key, signer, secrets, problems));
     }
     if config.target.is_none() && config.targets.is_empty() {
         found.push(TargetSettings {
@@ -57,6 +61,7 @@ pub(in crate::config::response) fn validate(
 fn validate_responder(
     config: &ResponderConfig,
     key: &str,
+    signer: Option<&Arc<SsfSettings>>,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
@@ -92,6 +97,14 @@ fn validate_responder(
                 kind: TargetKind::DenyList(settings),
                 allow_private: false,
             }),
+        ResponderConfig::Ssf { allow_private, .. } => {
+            let receiver = ssf::validate(config, key, signer, secrets, problems);
+            receiver.map(|receiver| TargetSettings {
+                name: config.name().into(),
+                kind: TargetKind::Ssf(receiver),
+                allow_private,
+            })
+        }
         other => validate_api(&other, key, secrets, problems),
     }
 }
@@ -167,8 +180,8 @@ fn api_kind(
 ) -> Option<TargetKind> {
     use ResponderConfig as Of;
     Some(match config {
-        // They have no endpoint like these.
-        Of::Webhook { .. } | Of::Denylist { .. } => return None,
+        // They are checked by themselves.
+        Of::Webhook { .. } | Of::Denylist { .. } | Of::Ssf { .. } => return None,
         Of::Kong {
             token_env: env,
             token_file: file,
