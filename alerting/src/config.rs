@@ -22,8 +22,9 @@ pub use receivers::{
     SmtpTls, SyslogFormat, SyslogSettings, SyslogTransport,
 };
 pub use response::{
-    KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ResponderConfig, ResponseConfig,
-    ResponseRuleConfig, ResponseSettings, RuleAction, TargetConfig, TargetKind, TargetSettings,
+    DenyListSettings, KongCredential, LinksConfig, LinksSettings, ProtectedTokens, ResponderConfig,
+    ResponseConfig, ResponseRuleConfig, ResponseSettings, RuleAction, SsfConfig, SsfEvent,
+    SsfReceiver, SsfSubject, TargetConfig, TargetKind, TargetSettings,
 };
 pub use routes::{DigestConfig, EscalationConfig, RouteConfig};
 pub use secrets::SecretUrl;

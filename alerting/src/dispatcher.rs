@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::channel::Channel;
 use crate::circuit::Circuit;
 use crate::config::AlertingSettings;
+use crate::deny_list::DenyList;
 use crate::desk::{Desk, NoticePolicy};
 use crate::error::AlertingError;
 use crate::lease::{Candidate, Mandate};
@@ -100,6 +101,7 @@ struct Inner {
     latency: Arc<Mutex<LatencyRecorder>>,
     outlets: Vec<Outlet>,
     desk: SharedDesk,
+    deny_list: Option<DenyList>,
 }
 
 /// The desk, shared by the dispatcher, which decides, and the writer, which learns the outcomes.
@@ -167,6 +169,7 @@ impl Dispatcher {
             cancel: workers_cancel.clone(),
         };
         let outlets = start_workers(&settings, channels, &parts, &runtime.tracker);
+        let deny_list = targets.iter().find_map(Target::deny_list).cloned();
         let responder = Responder {
             targets: targets.into(),
             clock: runtime.clock.clone(),
@@ -211,6 +214,7 @@ impl Dispatcher {
             latency,
             outlets,
             desk,
+            deny_list,
         }))
     }
 
@@ -229,6 +233,11 @@ impl Dispatcher {
                 inner.behind.report();
             }
         }
+    }
+
+    /// The deny list, if one is a target of responses. It is empty until somebody tells it what the journal has.
+    pub fn deny_list(&self) -> Option<DenyList> {
+        self.0.deny_list.clone()
     }
 
     /// How long it took from detection to the receiver's yes.

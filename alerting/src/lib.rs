@@ -10,6 +10,7 @@ mod calendar;
 mod channel;
 mod circuit;
 mod config;
+mod deny_list;
 mod desk;
 mod dispatcher;
 mod error;
@@ -27,16 +28,21 @@ mod retry;
 mod routing;
 mod sample;
 mod signature;
+mod ssf;
 #[cfg(test)]
 mod testing;
 
 pub use calendar::{Digest, Span, Window};
 pub use config::{
-    AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, ChatConfig, DigestConfig,
-    EscalationConfig, KafkaOptions, KongCredential, LinksConfig, LinksSettings, ProtectedTokens,
-    ReceiverConfig, ReceiverSettings, ResponderConfig, ResponseConfig, ResponseRuleConfig,
-    ResponseSettings, RouteConfig, RuleAction, SecretUrl, SmtpTls, SyslogFormat, SyslogSettings,
-    SyslogTransport, TargetConfig, TargetKind, TargetSettings, TemplateConfig, WindowConfig,
+    AlertingConfig, AlertingSettings, BodyFormat, ChannelSettings, ChatConfig, DenyListSettings,
+    DigestConfig, EscalationConfig, KafkaOptions, KongCredential, LinksConfig, LinksSettings,
+    ProtectedTokens, ReceiverConfig, ReceiverSettings, ResponderConfig, ResponseConfig,
+    ResponseRuleConfig, ResponseSettings, RouteConfig, RuleAction, SecretUrl, SmtpTls, SsfConfig,
+    SsfEvent, SsfReceiver, SsfSubject, SyslogFormat, SyslogSettings, SyslogTransport, TargetConfig,
+    TargetKind, TargetSettings, TemplateConfig, WindowConfig,
+};
+pub use deny_list::{
+    Delta, DeniedName, DeniedToken, DenyList, DenyListFull, DenyVerdict, WholeList,
 };
 pub use dispatcher::{AlertingEvent, Dispatcher, ReceiverStatus, Runtime};
 pub use error::AlertingError;
@@ -51,3 +57,4 @@ pub use routing::{
 };
 pub use sample::{Sample, SampleOutcome};
 pub use signature::{SecretError, SigningSecret, sign};
+pub use ssf::{CONFIGURATION_PATH, JWKS_PATH, SsfKey, SsfKeyError, SsfSettings};

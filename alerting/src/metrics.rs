@@ -1,5 +1,7 @@
 //! What alerting counts.
 
+mod deny_list;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -11,6 +13,8 @@ use prometheus_client::registry::Registry;
 use tokenwatch_model::{EffectState, NotificationResult, ResponseResult};
 
 use crate::channel::ChannelName;
+
+use deny_list::DenyListMetrics;
 
 /// The metrics of alerting; clones count together.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,7 @@ pub struct AlertingMetrics {
     endpoints_disabled: Gauge,
     unreachable: Family<ChannelLabels, Gauge>,
     groups: Gauge,
+    deny_list: DenyListMetrics,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -144,6 +149,7 @@ impl AlertingMetrics {
             "Findings that may still have something to be told about",
             self.groups.clone(),
         );
+        self.deny_list.register(registry);
     }
 
     pub(crate) fn notified(&self, channel: ChannelName, result: NotificationResult) {

@@ -220,6 +220,22 @@ impl<'a> Credentials<'a> {
             .filter(|text| text.len() >= NEEDLE_MIN_BYTES)
     }
 
+    /// Whether there may have been more secrets than are told apart.
+    pub(crate) fn is_full(&self) -> bool {
+        self.secrets.len() >= SECRETS_LIMIT
+    }
+
+    /// Each token alone, as if the call had no other.
+    pub(crate) fn apart(self) -> impl Iterator<Item = Self> {
+        let tokens = self.secrets.into_iter();
+        tokens
+            .filter(|secret| secret.place != Place::Other)
+            .map(|secret| Self {
+                secrets: SmallVec::from_iter([secret]),
+                ..Self::default()
+            })
+    }
+
     fn basic(&mut self, encoded: Text<'a>) {
         let bytes = encoded.as_bytes();
         let decoded = STANDARD

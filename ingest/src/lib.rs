@@ -31,6 +31,7 @@ mod metrics;
 mod names;
 mod record;
 mod reject;
+mod request;
 mod scrub;
 mod source_error;
 mod source_metrics;
@@ -63,6 +64,7 @@ pub use lines::{AtEnd, FileReader, Line, LineReader, is_gzip};
 pub use metrics::IngestMetrics;
 pub use record::{RawRecord, Record, RecordBatch, SourceEvent};
 pub use reject::{Reject, RejectReason};
+pub use request::{RequestFacts, RequestIds, RequestTokens};
 pub use scrub::shapes::may_be_secret;
 pub use source_error::SourceError;
 pub use source_metrics::{

@@ -67,6 +67,12 @@ pub struct ResponseDetails {
     /// Whose limit of responses it counts against: the owner, else the team, else the consumer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tenant: String,
+    /// The gateway's name of the credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_id: Option<String>,
+    /// The consumer that the gateway names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
     /// When the finding was detected, in event time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detected_at: Option<Timestamp>,

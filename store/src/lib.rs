@@ -7,6 +7,7 @@ mod accounts;
 mod checkpoint;
 mod config;
 mod deliveries;
+mod denied;
 mod embedded;
 mod error;
 mod fingerprints;
@@ -34,6 +35,7 @@ pub use config::{
     EmbeddedConfig, EmbeddedSettings, RetentionConfig, StoreConfig, StoreSettings, Target,
 };
 pub use deliveries::Delivery;
+pub use denied::OtherNames;
 pub use embedded::{EmbeddedServerOptions, run_embedded_server};
 pub use error::{RetryReason, StoreError};
 pub use history::History;

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod config;
 mod demo;
+mod deny_list;
 mod explanation;
 mod jwks;
 mod leaks;
@@ -19,6 +20,7 @@ mod registry;
 mod secrets;
 mod simulate;
 mod sources;
+mod ssf;
 mod status;
 mod wiring;
 

@@ -1,6 +1,7 @@
 //! Joins the parts as ARCHITECTURE.md draws them, and takes them apart in the order of the data.
 
 mod admission;
+mod gateways;
 mod registry;
 mod shutdown;
 
@@ -132,8 +133,10 @@ impl Service {
             .await?;
         let decoder = wiring.decoder()?;
         let geo = geo_component(decoder.geo());
+        let deny_list = wiring.deny_list(&dispatcher)?;
         let app = wiring.console(dispatcher, &sources, geo, registry.registrar())?;
         let app = app.merge(wiring.leaks(registry.leak_desk(&wiring)?)?);
+        let app = app.merge(deny_list).merge(wiring.ssf());
         let changes = registry.start(&wiring);
         let stops = wiring.stops;
 

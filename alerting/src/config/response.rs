@@ -2,8 +2,10 @@
 
 mod links;
 mod rules;
+mod ssf;
 mod targets;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +14,15 @@ use tokenwatch_model::{Finding, Problems, ResponseAction, ResponseMode, SecretSo
 use super::secrets::{self, SecretUrl, UrlKeys};
 use crate::response::{ResponseReason, ResponseRule};
 use crate::signature::SigningSecret;
+use crate::ssf::SsfSettings;
 
 pub use links::{LinksConfig, LinksSettings};
 pub use rules::{ResponseRuleConfig, RuleAction};
-pub use targets::{KongCredential, ResponderConfig, TargetKind, TargetSettings};
+pub use ssf::SsfConfig;
+pub use targets::{
+    DenyListSettings, KongCredential, ResponderConfig, SsfEvent, SsfReceiver, SsfSubject,
+    TargetKind, TargetSettings,
+};
 
 /// Each response in flight is a task; this many an hour bounds them.
 const PER_HOUR_LIMIT: u32 = 1_000;
@@ -57,6 +64,9 @@ pub struct ResponseConfig {
     /// Links in messages by which a response that waits is approved or vetoed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<LinksConfig>,
+    /// What signs security event tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssf: Option<SsfConfig>,
 }
 
 /// `[alerting.response.protected]`: tokens that are never revoked, by any of their names.
@@ -119,6 +129,8 @@ pub struct ResponseSettings {
     pub rules: Vec<ResponseRule>,
     /// Links by which a response that waits is approved or vetoed.
     pub links: Option<LinksSettings>,
+    /// What signs security event tokens, if any are sent.
+    pub ssf: Option<Arc<SsfSettings>>,
 }
 
 impl Default for ResponseConfig {
@@ -135,6 +147,7 @@ impl Default for ResponseConfig {
             targets: Vec::new(),
             rules: Vec::new(),
             links: None,
+            ssf: None,
         }
     }
 }
@@ -220,7 +233,11 @@ pub(super) fn validate(
             problems.add(key, "is not a token id: tok_ and 26 characters");
         }
     }
-    let targets = targets::validate(config, secrets, problems);
+    let ssf = config.ssf.as_ref();
+    let ssf = ssf
+        .and_then(|ssf| ssf::validate(ssf, secrets, problems))
+        .map(Arc::new);
+    let targets = targets::validate(config, ssf.as_ref(), secrets, problems);
     let rules = rules::validate(&config.rules, &targets, problems);
     let links = config.links.as_ref();
     let links =
@@ -236,5 +253,6 @@ pub(super) fn validate(
         targets,
         rules,
         links: links.flatten(),
+        ssf,
     }
 }

@@ -81,6 +81,8 @@ pub(crate) fn lines_of(
     let details = ResponseDetails {
         rule: rule.name.clone(),
         tenant: tenant_of(token),
+        credential_id: token.credential_id.clone(),
+        consumer: token.consumer.clone(),
         detected_at: Some(finding.detected_at),
         decided_at: Some(now),
         asked_at: (result == ResponseResult::Intended).then_some(now),

@@ -10,6 +10,7 @@ mod oauth;
 mod rest;
 #[cfg(test)]
 pub(crate) mod script;
+mod ssf;
 mod webhook;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use rest::Rest;
 
 use super::Ask;
 use crate::config::{TargetKind, TargetSettings};
+use crate::deny_list::{DenyList, DenyListFull};
 use crate::error::AlertingError;
 use crate::http::{Answer, NoAnswer, SignedEndpoint};
 
@@ -39,6 +41,10 @@ pub(crate) enum Target {
     Keycloak(keycloak::Keycloak),
     /// AWS access keys.
     Aws(aws::Aws),
+    /// The list that gateways poll or ask.
+    DenyList(DenyList),
+    /// A receiver of security event tokens.
+    Ssf(Box<ssf::Ssf>),
     /// Answers as a test says.
     #[cfg(test)]
     Script(script::ScriptTarget),
@@ -117,7 +123,20 @@ impl Target {
                 let (region, policy) = (region.clone(), quarantine_policy.clone());
                 Self::Aws(aws::Aws::new(rest, url, region, key, policy))
             }
+            TargetKind::DenyList(_) => Self::DenyList(DenyList::default()),
+            TargetKind::Ssf(receiver) => {
+                let rest = Rest::new(&receiver.url, allow_private).map_err(failed)?;
+                Self::Ssf(Box::new(ssf::Ssf::new(rest, receiver)))
+            }
         })
+    }
+
+    /// The deny list, if it is that.
+    pub(crate) fn deny_list(&self) -> Option<&DenyList> {
+        match self {
+            Self::DenyList(list) => Some(list),
+            _ => None,
+        }
     }
 
     /// One attempt.
@@ -130,6 +149,11 @@ impl Target {
             Self::OAuth(oauth) => oauth.carry_out(ask, now).await,
             Self::Keycloak(keycloak) => keycloak.carry_out(ask, now).await,
             Self::Aws(aws) => aws.carry_out(ask, now).await,
+            Self::DenyList(list) => match list.carry_out(&ask.response) {
+                Ok(()) => Attempt::Done(String::new()),
+                Err(DenyListFull) => Attempt::Refused("deny_list_full".to_owned()),
+            },
+            Self::Ssf(ssf) => ssf.carry_out(ask, now).await,
             #[cfg(test)]
             Self::Script(script) => script.carry_out(ask),
         }

@@ -1,15 +1,19 @@
 //! `[alerting.response.target]` and `[[alerting.response.targets]]`: those that are asked to act, by `kind`.
 
+mod deny_list;
+mod ssf;
 mod validate;
 
 use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use tokenwatch_model::ResponseAction;
+use tokenwatch_model::{Format, ResponseAction};
 
 use super::{SecretUrl, SigningSecret, TargetConfig};
 
+pub use deny_list::DenyListSettings;
+pub use ssf::{SsfEvent, SsfReceiver, SsfSubject};
 pub(super) use validate::validate;
 
 /// One target.
@@ -116,6 +120,68 @@ pub enum ResponderConfig {
         #[serde(default)]
         allow_private: bool,
     },
+    /// The list that gateways poll or ask.
+    Denylist {
+        /// What the journal calls it.
+        name: String,
+        /// Environment variables with the keys of those that may read the list.
+        #[serde(default)]
+        feed_key_env: Vec<String>,
+        /// Files with such keys.
+        #[serde(default)]
+        feed_key_file: Vec<String>,
+        /// Environment variables with the keys of those that may ask about requests.
+        #[serde(default)]
+        check_key_env: Vec<String>,
+        /// Files with such keys.
+        #[serde(default)]
+        check_key_file: Vec<String>,
+        /// As which format's gateway names credentials and consumers in the headers below.
+        #[serde(default = "deny_list::usual_format")]
+        format: Format,
+        /// The header in which the gateway tells the client's address.
+        #[serde(default = "deny_list::usual_address_header")]
+        client_address_header: String,
+        /// The header in which it names the credential.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential_id_header: Option<String>,
+        /// The header in which it names the consumer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        consumer_header: Option<String>,
+        /// What a throttled request is answered: 403, or 429 where the gateway hands it on.
+        #[serde(default = "deny_list::usual_throttled_status")]
+        throttled_status: u16,
+    },
+    /// A receiver of security event tokens (RFC 8935).
+    Ssf {
+        /// What the journal calls it.
+        name: String,
+        /// Where tokens are pushed to.
+        url: String,
+        /// What the receiver calls itself.
+        audience: String,
+        /// The environment variable that holds the bearer token that it wants, if it wants one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_env: Option<String>,
+        /// The file that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_file: Option<String>,
+        /// What it is told, each in a token of its own.
+        #[serde(default = "ssf::usual_events")]
+        events: Vec<SsfEvent>,
+        /// By which of its names the token is told.
+        #[serde(default)]
+        subject: SsfSubject,
+        /// Whose names these are: then they are told as `iss_sub`, else as `opaque`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject_issuer: Option<String>,
+        /// What the receiver calls such a credential.
+        #[serde(default = "ssf::usual_credential_type")]
+        credential_type: String,
+        /// Whether it may have a private address, and be reached by http.
+        #[serde(default)]
+        allow_private: bool,
+    },
 }
 
 /// What Kong calls a credential of each kind in its paths.
@@ -217,14 +283,20 @@ pub enum TargetKind {
         /// The policy that is attached to the user of a revoked key.
         quarantine_policy: Option<String>,
     },
+    /// The list that gateways poll or ask.
+    DenyList(DenyListSettings),
+    /// A receiver of security event tokens.
+    Ssf(SsfReceiver),
 }
 
 impl TargetKind {
     /// Whether it can do `action`.
     pub(crate) const fn can(&self, action: ResponseAction) -> bool {
         match self {
-            Self::None | Self::Webhook { .. } | Self::Kong { .. } => true,
-            Self::Apisix { .. } | Self::Oauth { .. } => matches!(action, ResponseAction::Revoke),
+            Self::None | Self::Webhook { .. } | Self::Kong { .. } | Self::DenyList(_) => true,
+            Self::Apisix { .. } | Self::Oauth { .. } | Self::Ssf(_) => {
+                matches!(action, ResponseAction::Revoke)
+            }
             Self::Keycloak { .. } | Self::Aws { .. } => action.ends_use(),
         }
     }
@@ -235,17 +307,18 @@ impl TargetKind {
             Self::Webhook { undo, .. } => *undo,
             // A credential that was deleted is gone.
             Self::Kong { .. } => !matches!(action, ResponseAction::Revoke),
-            Self::Apisix { .. } | Self::Oauth { .. } => false,
-            Self::None | Self::Keycloak { .. } | Self::Aws { .. } => true,
+            Self::Apisix { .. } | Self::Oauth { .. } | Self::Ssf(_) => false,
+            Self::None | Self::Keycloak { .. } | Self::Aws { .. } | Self::DenyList(_) => true,
         }
     }
 }
 
 impl ResponderConfig {
-    /// Where its API is, and whether that may be a private address; a webhook's URL may be a secret, and is none of these.
+    /// Where its API is, and whether that may be a private address; a webhook's URL may be a secret, and is none of these, and a list
+    /// has none.
     fn endpoint(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Webhook(_) => None,
+            Self::Webhook(_) | Self::Denylist { .. } => None,
             Self::Kong {
                 url, allow_private, ..
             }
@@ -260,6 +333,9 @@ impl ResponderConfig {
             }
             | Self::Aws {
                 url, allow_private, ..
+            }
+            | Self::Ssf {
+                url, allow_private, ..
             } => Some((url, *allow_private)),
         }
     }
@@ -271,7 +347,9 @@ impl ResponderConfig {
             | Self::Apisix { name, .. }
             | Self::Oauth { name, .. }
             | Self::Keycloak { name, .. }
-            | Self::Aws { name, .. } => name,
+            | Self::Aws { name, .. }
+            | Self::Denylist { name, .. }
+            | Self::Ssf { name, .. } => name,
         }
     }
 }

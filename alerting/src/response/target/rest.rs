@@ -1,7 +1,7 @@
 //! What gateways' and identity providers' APIs have in common: JSON, a header that says who asks, and ids in paths.
 
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokenwatch_model::Timestamp;
@@ -77,6 +77,25 @@ impl Rest {
             url: self.at(path, &[]),
             headers,
             body: Some(form_of(fields).into_bytes()),
+        };
+        self.send(call, now).await
+    }
+
+    /// Posts a body to the base itself.
+    pub(super) async fn post(
+        &self,
+        content: HeaderValue,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Reply, Attempt> {
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, content);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let call = Call {
+            method: Method::POST,
+            url: self.base.clone(),
+            headers,
+            body: Some(body),
         };
         self.send(call, now).await
     }

@@ -13,9 +13,11 @@ use crate::testing::http_server::{HttpServer, Received};
 use crate::testing::{NOW, Secrets, finding};
 
 const OK: &str = "HTTP/1.1 200 OK";
+/// A key on P-256, as PEM.
+pub(super) const SSF_KEY: &str = include_str!("../../testing/ssf_key.pem");
 
 /// The target that these keys make, and a rule that asks it.
-fn target(keys: &str, action: &str, url: &str) -> (Target, Ask) {
+pub(super) fn target(keys: &str, action: &str, url: &str) -> (Target, Ask) {
     let text = format!(
         r#"
         [response]
@@ -25,6 +27,9 @@ fn target(keys: &str, action: &str, url: &str) -> (Target, Ask) {
         allow_private = true
         url = "{url}"
         {keys}
+        [response.ssf]
+        issuer = "https://tokenwatch.example.com"
+        key_env = ["SSF_KEY"]
         [[response.rules]]
         severity = "high"
         action = "{action}"
@@ -33,6 +38,7 @@ fn target(keys: &str, action: &str, url: &str) -> (Target, Ask) {
     let config: AlertingConfig = toml::from_str(&text).expect("the configuration's shape");
     let secrets = Secrets(HashMap::from([
         ("SECRET", "s3cr3t"),
+        ("SSF_KEY", SSF_KEY),
         ("AWS_SECRET", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
     ]));
     let settings = config
@@ -62,7 +68,7 @@ fn undoing(ask: &Ask, handle: &str) -> Ask {
 }
 
 /// What the server was asked, in its order.
-fn heard(server: &mut HttpServer) -> Vec<Received> {
+pub(super) fn heard(server: &mut HttpServer) -> Vec<Received> {
     let mut requests = Vec::new();
     while let Ok(request) = server.requests.try_recv() {
         requests.push(request);

@@ -1,27 +1,28 @@
 //! Targets as they are written to targets as they are used; every problem with its key.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use tokenwatch_model::{Problems, SecretSource};
 
 use super::super::{ResponseConfig, SecretUrl, TargetConfig, UNNAMED_TARGET, UrlKeys, secrets};
-use super::{ResponderConfig, TargetKind, TargetSettings};
+use super::{ResponderConfig, TargetKind, TargetSettings, deny_list, ssf};
+use crate::ssf::SsfSettings;
 
 /// Targets in all.
 const TARGETS_LIMIT: usize = 16;
 
 pub(in crate::config::response) fn validate(
     config: &ResponseConfig,
+    signer: Option<&Arc<SsfSettings>>,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Vec<TargetSettings> {
     let mut found = Vec::new();
     if let Some(target) = &config.target {
-        found.extend(validate_target(
-            target,
-            "response.target",
-            secrets,
-            problems,
-        ));
+        let key = "response.target";
+        check_name(&target.name, key, problems);
+        found.extend(validate_target(target, key, secrets, problems));
     }
     if config.targets.len() > TARGETS_LIMIT {
         let message = format!("has at most {TARGETS_LIMIT} entries");
@@ -35,7 +36,14 @@ pub(in crate::config::response) fn validate(
             let message = format!("{:?} is the name of another target", target.name());
             problems.add(format!("{key}.name"), message);
         }
-        found.extend(validate_responder(target, &key, secrets, problems));
+        let is_list = |target: &ResponderConfig| matches!(target, ResponderConfig::Denylist { .. });
+        if is_list(target) && config.targets[..index].iter().any(is_list) {
+            problems.add(
+                format!("{key}.kind"),
+                "is there once: there is one deny list",
+            );
+        }
+        found.extend(validate_responder(target, &key, signer, secrets, problems));
     }
     if config.target.is_none() && config.targets.is_empty() {
         found.push(TargetSettings {
@@ -50,12 +58,28 @@ pub(in crate::config::response) fn validate(
 fn validate_responder(
     config: &ResponderConfig,
     key: &str,
+    signer: Option<&Arc<SsfSettings>>,
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
+    check_name(config.name(), key, problems);
     match config {
         ResponderConfig::Webhook(target) => validate_target(target, key, secrets, problems),
-        _ => validate_api(config, key, secrets, problems),
+        ResponderConfig::Denylist { .. } => deny_list::validate(config, key, secrets, problems)
+            .map(|settings| TargetSettings {
+                name: config.name().into(),
+                kind: TargetKind::DenyList(settings),
+                allow_private: false,
+            }),
+        ResponderConfig::Ssf { allow_private, .. } => {
+            let receiver = ssf::validate(config, key, signer, secrets, problems);
+            receiver.map(|receiver| TargetSettings {
+                name: config.name().into(),
+                kind: TargetKind::Ssf(receiver),
+                allow_private: *allow_private,
+            })
+        }
+        other => validate_api(other, key, secrets, problems),
     }
 }
 
@@ -65,7 +89,6 @@ fn validate_target(
     secrets: &dyn SecretSource,
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
-    check_name(&target.name, key, problems);
     let (url, url_env, url_file) = (&target.url, &target.url_env, &target.url_file);
     let keys = UrlKeys::one_of(url, url_env, url_file);
     let url = secrets::url(key, keys, target.allow_private, secrets, problems);
@@ -100,7 +123,6 @@ fn validate_api(
     problems: &mut Problems,
 ) -> Option<TargetSettings> {
     let (at, allow_private) = config.endpoint()?;
-    check_name(config.name(), key, problems);
     let url = secrets::url(key, UrlKeys::plain(at), allow_private, secrets, problems);
     let mut secret = |name: &str, env: &Option<String>, file: &Option<String>| {
         secret(
@@ -127,8 +149,8 @@ fn api_kind(
 ) -> Option<TargetKind> {
     use ResponderConfig as Of;
     Some(match config {
-        // It is signed, and has no endpoint like these.
-        Of::Webhook(_) => return None,
+        // They are checked by themselves.
+        Of::Webhook(_) | Of::Denylist { .. } | Of::Ssf { .. } => return None,
         Of::Kong {
             token_env: env,
             token_file: file,
