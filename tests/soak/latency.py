@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From a gateway's log line in Kafka to the request that revokes its token, while the service has half of what it can sustain to do.
 
-    TOKENWATCH=target/release/tokenwatch tests/soak/latency.py [--stolen 120] [--share 0.5] [--burst 300000] [--seconds 75] [--seed N]
+    TOKENWATCH=target/release/tokenwatch tests/soak/latency.py [--stolen 120] [--share 0.5] [--burst 300000] [--seconds 75] [--watch-for 1h] [--seed N]
 
 Run it in an empty folder: logs and data stay there. Kafka, the log lines, the process, its embedded store and the target are real. Two weeks of habits
 of tokens are read first; then a burst tells how many events a second are sustained; then that share of it comes in evenly while the tokens are stolen
@@ -33,6 +33,7 @@ TOPIC, PARTITIONS = "gateway.access", 3
 HISTORY_DAYS, HISTORY_CALLS = 14, 2_500
 # Of others, who make the load; calls of theirs differ in nothing that matters to detection.
 OTHERS = 4_000
+LINES_OF_EACH = 10
 WARM_UP_SECS = 15
 TICK_SECS = 0.01
 # Owner and thief take turns.
@@ -77,6 +78,8 @@ receivers = ["soc"]
 mode = "enforce"
 max_per_hour = 1000
 max_per_hour_per_owner = 1000
+effect_grace = "1s"
+watch_for = "{watch_for}"
 
 [alerting.response.target]
 name = "gateway"
@@ -113,7 +116,7 @@ class Feed:
         self.pipes = [subprocess.Popen([*command, str(partition)], stdin=subprocess.PIPE) for partition in range(PARTITIONS)]
 
     def send(self, partition, lines):
-        self.pipes[partition].stdin.write("".join(lines).encode())
+        self.pipes[partition].stdin.write(lines)
         self.pipes[partition].stdin.flush()
 
     def close(self):
@@ -123,25 +126,28 @@ class Feed:
 
 
 class Others:
-    """Tokens that call all the time, in turn."""
+    """Tokens that call all the time, in turn. Their lines are made once, all but the time, so that making the load costs little beside it."""
 
     def __init__(self, chance):
-        self.next, self.count = 0, 0
-        # Beyond the numbers of the tokens that are stolen.
-        self.tokens = [traffic.Token(10_000 + number, chance) for number in range(OTHERS)]
-        for token in self.tokens:
-            token.address = f"5.10.{token.number // 250 % 250}.{token.number % 250 + 1}"
+        self.sent, self.heads = 0, [[] for _ in range(PARTITIONS)]
+        for number in range(OTHERS):
+            # Beyond the numbers of the tokens that are stolen.
+            token = traffic.Token(10_000 + number, chance)
+            token.address = f"5.10.{number // 250}.{number % 250 + 1}"
+            for _ in range(LINES_OF_EACH):
+                token.call(0)
+            heads = (token.line(call).removesuffix("0}\n").encode() for call in token.calls)
+            self.heads[number % PARTITIONS] += heads
+        for heads in self.heads:
+            chance.shuffle(heads)
 
     def lines(self, count, now_ms):
         """So many more lines, by partition."""
-        lines = [[] for _ in range(PARTITIONS)]
-        for _ in range(count):
-            token = self.tokens[self.next % OTHERS]
-            self.next += 1
-            token.calls = []
-            token.call(now_ms)
-            lines[token.number % PARTITIONS].append(token.line(token.calls[0]))
-        self.count += count
+        tail, lines = b"%d}\n" % now_ms, []
+        for partition, heads in enumerate(self.heads):
+            first, last = (edge // PARTITIONS + (partition < edge % PARTITIONS) for edge in (self.sent, self.sent + count))
+            lines.append(b"".join(heads[index % len(heads)] + tail for index in range(first, last)))
+        self.sent += count
         return lines
 
 
@@ -189,18 +195,17 @@ def processed(tokenwatch):
 
 def sustained(tokenwatch, kafka, others, count):
     """Events a second, from the first batch of a burst that is in Kafka already to its last."""
-    burst = [[] for _ in range(PARTITIONS)]
+    burst = [b""] * PARTITIONS
     for part in range(100):
         now = int(time.time() * 1_000) - (100 - part) * 100
-        for lines, more in zip(burst, others.lines(count // 100, now)):
-            lines += more
+        burst = [lines + more for lines, more in zip(burst, others.lines(count // 100, now))]
     for partition, lines in enumerate(burst):
-        Path("burst.ndjson").write_text("".join(lines))
+        Path("burst.ndjson").write_bytes(lines)
         kafka.ship(TOPIC, "burst.ndjson", partition)
     tokenwatch.run()
     wait_for("the burst's beginning", lambda: processed(tokenwatch) > 0, 120)
     first, began = processed(tokenwatch), time.monotonic()
-    end = others.count
+    end = others.sent
     wait_for("the burst's end", lambda: processed(tokenwatch) >= end, 300)
     return (end - first) / (time.monotonic() - began)
 
@@ -225,7 +230,8 @@ def load(kafka, others, stolen, rate, seconds, sink):
         for token in pending:
             if elapsed >= due[token]:
                 due[token] = elapsed + STEP_SECS
-                lines[token.number % PARTITIONS].insert(0, token.next_line(now))
+                partition = token.number % PARTITIONS
+                lines[partition] = token.next_line(now).encode() + lines[partition]
                 lines_of_stolen += 1
         for partition, some in enumerate(lines):
             if some:
@@ -279,6 +285,7 @@ def main():
     parser.add_argument("--share", type=float, default=0.5)
     parser.add_argument("--burst", type=int, default=300_000)
     parser.add_argument("--seconds", type=float, default=75)
+    parser.add_argument("--watch-for", default="1h", help="how long the calls of revoked tokens are looked at")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
@@ -288,7 +295,7 @@ def main():
     with Services() as services:
         sink = HttpSink()
         kafka = services.kafka({TOPIC: PARTITIONS}, "message.timestamp.type=LogAppendTime")
-        config = CONFIG.format(geo=databases(), bootstrap=kafka.bootstrap, topic=TOPIC, consumers=[token.consumer() for token in stolen], sink=sink.address)
+        config = CONFIG.format(geo=databases(), bootstrap=kafka.bootstrap, topic=TOPIC, consumers=[token.consumer() for token in stolen], sink=sink.address, watch_for=arguments.watch_for)
         tokenwatch = services.tokenwatch(config + STORE_AND_CONSOLE, {"WEBHOOK_SECRET": "whsec_" + "QUJD" * 8})
         history = ship_history(kafka, stolen)
         wait_for("the history", lambda: processed(tokenwatch) >= history, 300)
@@ -296,15 +303,15 @@ def main():
         capacity = sustained(tokenwatch, kafka, others, arguments.burst)
         print(f"sustained: {capacity:.0f} events/s; now {capacity * arguments.share:.0f}/s", flush=True)
         assert not sink.received, "findings about two ordinary weeks"
-        since_ms, burst = int(time.time() * 1_000), others.count
+        since_ms, burst = int(time.time() * 1_000), others.sent
         calls = load(kafka, others, stolen, capacity * arguments.share, arguments.seconds, sink)
-        wait_for("every call", lambda: processed(tokenwatch) >= others.count + calls, 60)
+        wait_for("every call", lambda: processed(tokenwatch) >= others.sent + calls, 60)
         seen = stages(kafka, sink, since_ms)
         samples = tokenwatch.metrics()
         held = wait_for("count of what is stored", lambda: engine.stored(tokenwatch))
-        assert set(held.values()) == {history + others.count + calls}, f"not every event exactly once: {held}"
+        assert set(held.values()) == {history + others.sent + calls}, f"not every event exactly once: {held}"
         assert tokenwatch.stop() == 0, "tokenwatch did not end well"
-    print(f"{others.count - burst + calls} events, {calls} of them calls of stolen tokens; {len(seen)} of {len(stolen)} tokens revoked, load {os.getloadavg()[0]:.1f}")
+    print(f"{others.sent - burst + calls} events, {calls} of them calls of stolen tokens; {len(seen)} of {len(stolen)} tokens revoked, load {os.getloadavg()[0]:.1f}")
     for name, index in (("line in Kafka to decision", 0), ("decision to request", 1), ("line in Kafka to request", 2)):
         print(f"{name}: {quantiles([times[index] for times in seen.values()])}")
     for stage in ("kafka_to_stored", "kafka_to_finding"):

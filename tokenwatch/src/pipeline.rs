@@ -267,11 +267,18 @@ impl Pipeline {
 
     /// Writes signals, findings and incidents and hands the findings on; people hear of nothing that is not stored.
     async fn write_detections(&self, detections: &Detections) -> Result<(), StoreError> {
-        self.store.insert_signals(&detections.signals).await?;
-        self.store.insert_findings(&detections.findings).await?;
-        self.store.insert_incidents(&detections.incidents).await?;
-        self.dispatcher.offer(&detections.findings);
-        self.progress.findings(&detections.findings);
+        let findings = async {
+            self.store.insert_findings(&detections.findings).await?;
+            self.dispatcher.offer(&detections.findings);
+            self.progress.findings(&detections.findings);
+            Ok(())
+        };
+        // Together: what is done about a finding waits for that finding's row alone.
+        tokio::try_join!(
+            findings,
+            self.store.insert_signals(&detections.signals),
+            self.store.insert_incidents(&detections.incidents),
+        )?;
         Ok(())
     }
 

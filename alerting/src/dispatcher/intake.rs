@@ -218,28 +218,15 @@ impl Intake {
             let unknown = findings.iter().filter(|finding| !desk.knows(finding.id));
             unknown.map(|finding| finding.id).collect()
         });
-        let mut lines: HashMap<FindingId, Vec<Notification>> = HashMap::new();
-        if !unknown.is_empty() {
-            // What is on its way before the ledger is read is this process's own, even if what is read still calls
-            // it begun.
-            let on_their_way = self.desk.with(|desk| desk.on_their_way());
-            match self.ledger.notifications_of(&unknown).await {
-                Ok(read) => {
-                    for mut line in read {
-                        let is_ours = on_their_way.contains(&line.id);
-                        if is_ours && line.result == NotificationResult::Sending {
-                            line.result = NotificationResult::Sent;
-                        }
-                        lines.entry(line.finding_id).or_default().push(line);
-                    }
-                }
-                Err(error) => {
-                    self.ledger_failed(LedgerOperation::read, &error);
-                    return false;
-                }
+        let (told, background) = tokio::join!(self.told_of(&unknown), self.look_up(&findings));
+        let mut lines = match told {
+            Ok(lines) => lines,
+            Err(error) => {
+                self.ledger_failed(LedgerOperation::read, &error);
+                return false;
             }
-        }
-        self.respond(&findings).await;
+        };
+        self.respond(&findings, background).await;
         let now = self.runtime.clock.now();
         self.desk.with(|desk| {
             for finding in findings {
@@ -248,6 +235,27 @@ impl Intake {
             }
         });
         true
+    }
+
+    /// What the ledger says of `findings`.
+    async fn told_of(
+        &self,
+        findings: &[FindingId],
+    ) -> Result<HashMap<FindingId, Vec<Notification>>, StoreError> {
+        let mut lines: HashMap<FindingId, Vec<Notification>> = HashMap::new();
+        if findings.is_empty() {
+            return Ok(lines);
+        }
+        // What is on its way before the ledger is read is this process's own, even if what is read still calls it begun.
+        let on_their_way = self.desk.with(|desk| desk.on_their_way());
+        for mut line in self.ledger.notifications_of(findings).await? {
+            let is_ours = on_their_way.contains(&line.id);
+            if is_ours && line.result == NotificationResult::Sending {
+                line.result = NotificationResult::Sent;
+            }
+            lines.entry(line.finding_id).or_default().push(line);
+        }
+        Ok(lines)
     }
 
     /// Sends what is due.

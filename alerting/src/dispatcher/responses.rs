@@ -1,5 +1,6 @@
 //! Responses in the deciding task: what is decided about findings, what people say, and what the clock asks for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +21,47 @@ use crate::response::{
 
 /// Tokens about which the store is asked at the same time.
 const FACTS_AT_ONCE: usize = 16;
+/// Responses that the clock asks something for and that are seen to in one go: findings that came meanwhile do not wait for all.
+pub(super) const AGENDA_AT_ONCE: usize = 16;
 /// People's words that are older were heard, or came while nobody acted: a hold lasts a week at most.
 const FIRST_ORDERS_SPAN: Duration = Duration::from_hours(8 * 24);
 /// Words become visible in the order of their inserts, which may not be that of their times.
 const ORDERS_SPAN: Duration = Duration::from_mins(10);
 
+/// What was read about findings before responses to them are decided on.
+pub(super) struct Background {
+    /// Findings of which this process did not know whether they were answered.
+    unknown: Vec<FindingId>,
+    /// What the journal has of those.
+    lines: Result<Vec<Response>, StoreError>,
+    /// Facts about the first of those: most likely they have no answer yet.
+    facts: HashMap<FindingId, Facts>,
+}
+
+/// What is known of a finding's token; nothing if the store was not asked.
+type Facts = Result<Option<TokenFacts>, StoreError>;
+
 impl Intake {
+    /// Reads what deciding on responses takes, all at once: each answer that were waited for would be a stolen token's time.
+    pub(super) async fn look_up(&self, findings: &[Finding]) -> Background {
+        let settings = &self.settings.response;
+        let concerned = findings.iter().filter(|finding| settings.concerns(finding));
+        let unknown: Vec<&Finding> = concerned
+            .filter(|finding| !self.history.knows(finding.id))
+            .collect();
+        let asked = unknown.iter().take(FACTS_AT_ONCE);
+        let facts = asked.map(async |finding| (finding.id, self.facts(finding).await));
+        let ids: Vec<FindingId> = unknown.iter().map(|finding| finding.id).collect();
+        let (lines, facts) = tokio::join!(self.ledger.responses_of(&ids), join_all(facts));
+        Background {
+            unknown: ids,
+            lines,
+            facts: facts.into_iter().collect(),
+        }
+    }
+
     /// Decides on responses, writes the journal, and only then asks for them.
-    pub(super) async fn respond(&mut self, findings: &[Finding]) {
+    pub(super) async fn respond(&mut self, findings: &[Finding], background: Background) {
         let settings = Arc::clone(&self.settings);
         let concerned: Vec<&Finding> = findings
             .iter()
@@ -36,13 +70,9 @@ impl Intake {
         if concerned.is_empty() {
             return;
         }
-        let unknown: Vec<FindingId> = concerned
-            .iter()
-            .map(|finding| finding.id)
-            .filter(|id| !self.history.knows(*id))
-            .collect();
-        match self.ledger.responses_of(&unknown).await {
-            Ok(lines) => self.history.learn(&unknown, lines),
+        let mut known = background.facts;
+        match background.lines {
+            Ok(lines) => self.history.learn(&background.unknown, lines),
             Err(error) => return self.ledger_failed(LedgerOperation::read, &error),
         }
         let is_open = |finding: &&Finding| {
@@ -53,7 +83,15 @@ impl Intake {
         let mut lines = Vec::new();
         let mut answered = Vec::new();
         for part in open.chunks(FACTS_AT_ONCE) {
-            let asked = part.iter().map(|finding| self.facts(finding));
+            let asked = part.iter().map(|finding| {
+                let known = known.remove(&finding.id);
+                async {
+                    match known {
+                        Some(facts) => facts,
+                        None => self.facts(finding).await,
+                    }
+                }
+            });
             let facts = join_all(asked).await;
             for (finding, facts) in part.iter().zip(facts) {
                 match facts {
@@ -111,7 +149,7 @@ impl Intake {
 
     /// What is known of the finding's token. Where no more responses are allowed in this hour, the store is not asked: a storm of
     /// findings does not keep people waiting for what nothing will be done about.
-    async fn facts(&self, finding: &Finding) -> Result<Option<TokenFacts>, StoreError> {
+    async fn facts(&self, finding: &Finding) -> Facts {
         let settings = &self.settings.response;
         let now = self.runtime.clock.now();
         if self.history.last_hour(finding.id, settings.mode, now) >= settings.max_per_hour {
@@ -242,23 +280,26 @@ impl Intake {
         }
     }
 
-    /// Does what the clock asks for; says whether the store let it.
+    /// Does some of what the clock asks for, what has waited longest first; says whether the store let it.
     pub(super) async fn follow_agenda(&mut self) -> bool {
         let now = self.runtime.clock.now();
-        for line in self.agenda.due(now) {
+        let mut watched = Vec::new();
+        for line in self.agenda.due(now, AGENDA_AT_ONCE) {
             let settings = &self.settings.response;
             let done = self
                 .history
                 .done(line.finding_id, line.token_id, settings, now);
             let may_act = self.may_act_on(&line);
             let step = decide_step(&line, may_act, done >= Some(line.action), now);
-            if let Some(step) = step
+            if let Some(Step::Check(line)) = step {
+                watched.push(line);
+            } else if let Some(step) = step
                 && self.carry_out(step).await.is_err()
             {
                 return false;
             }
         }
-        true
+        self.check_effects(watched).await.is_ok()
     }
 
     fn may_act_on(&self, line: &Response) -> bool {
@@ -268,7 +309,7 @@ impl Intake {
     async fn carry_out(&mut self, step: Step) -> Result<(), ()> {
         match step {
             Step::Note(line) => self.write(vec![line], &[]).await,
-            Step::Check(line) => self.check_effect(line).await,
+            Step::Check(line) => self.check_effects(vec![line]).await,
             Step::Undo(line) if self.target_of(&line).is_none() => {
                 let reason = "the target is not configured any more".to_owned();
                 let failed = line.followed_by(ResponseResult::UndoFailed, line.at);
@@ -296,36 +337,50 @@ impl Intake {
         }
     }
 
-    /// Looks at what gateways did with the token's calls since a response.
-    async fn check_effect(&mut self, line: Response) -> Result<(), ()> {
-        let Some(since) = line.answered_at() else {
-            return Ok(());
-        };
-        let calls = match self.ledger.calls_by_node(line.token_id, since).await {
-            Ok(calls) => calls,
-            Err(error) => {
-                self.ledger_failed(LedgerOperation::read, &error);
-                return Err(());
+    /// Looks at what gateways did with the tokens' calls since each of these responses.
+    async fn check_effects(&mut self, lines: Vec<Response>) -> Result<(), ()> {
+        let asked = lines.into_iter().filter_map(|line| {
+            let since = line.answered_at()?;
+            let ledger = &self.ledger;
+            Some(async move {
+                let calls = ledger.calls_by_node(line.token_id, since).await;
+                (line, since, calls)
+            })
+        });
+        let mut news = Vec::new();
+        let mut failure = None;
+        for (mut line, since, calls) in join_all(asked).await {
+            let calls = match calls {
+                Ok(calls) => calls,
+                Err(error) => {
+                    failure = Some(error);
+                    continue;
+                }
+            };
+            let now = self.runtime.clock.now();
+            let effect = decide_effect(&line, since, &calls, &self.settings.response, now);
+            let known = line.details.effect.as_deref();
+            if known.is_none_or(|known| says_more(&effect, known)) {
+                tell_effect(&line, &effect, &self.runtime.metrics);
+                let mut next = line.followed_by(line.result, now);
+                next.details.effect = Some(Box::new(effect));
+                news.push(next);
+                continue;
             }
-        };
-        let now = self.runtime.clock.now();
-        let settings = &self.settings.response;
-        let effect = decide_effect(&line, since, &calls, settings, now);
-        let known = line.details.effect.as_deref();
-        let is_news = known.is_none_or(|known| says_more(&effect, known));
-        let mut next = line.followed_by(line.result, now);
-        if is_news {
-            tell_effect(&line, &effect, &self.runtime.metrics);
-            next.details.effect = Some(Box::new(effect));
-            return self.write(vec![next], &[]).await;
+            // Nothing new is not worth a line.
+            if let Some(known) = &mut line.details.effect {
+                known.checked_at = effect.checked_at;
+            }
+            self.agenda.take(&line);
         }
-        // Nothing new is not worth a line.
-        let mut line = line;
-        if let Some(known) = &mut line.details.effect {
-            known.checked_at = effect.checked_at;
+        self.write(news, &[]).await?;
+        match failure {
+            Some(error) => {
+                self.ledger_failed(LedgerOperation::read, &error);
+                Err(())
+            }
+            None => Ok(()),
         }
-        self.agenda.take(&line);
-        Ok(())
     }
 
     /// What was intended and has no outcome is unknown from now on: the process died in between. Taking something back is asked for

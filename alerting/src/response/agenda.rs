@@ -51,10 +51,14 @@ impl Agenda {
         self.0.values().filter_map(due_at).min()
     }
 
-    /// What is due.
-    pub(crate) fn due(&self, now: Timestamp) -> Vec<Response> {
-        let is_due = |line: &&Response| due_at(line).is_some_and(|due| due <= now);
-        self.0.values().filter(is_due).cloned().collect()
+    /// What is due, at most so many, what has waited longest first.
+    pub(crate) fn due(&self, now: Timestamp, at_most: usize) -> Vec<Response> {
+        let with_time = |line| due_at(line).map(|due| (due, line));
+        let mut due: Vec<(Timestamp, &Response)> = self.0.values().filter_map(with_time).collect();
+        due.retain(|(due, _)| *due <= now);
+        due.sort_by_key(|(due, _)| *due);
+        due.truncate(at_most);
+        due.into_iter().map(|(_, line)| line.clone()).collect()
     }
 
     /// Those of a finding that wait for people and are milder than `action`: it has become graver, and they are of no use any more.

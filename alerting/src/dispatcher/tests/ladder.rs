@@ -3,6 +3,7 @@
 use tokenwatch_model::{OrderVerb, Registration, Response, ResponseOrder, ResponseResult};
 use tokenwatch_store::queries::NodeCalls;
 
+use super::super::responses::AGENDA_AT_ONCE;
 use super::*;
 use crate::response::{ScriptTarget, TokenFacts};
 use crate::testing::{finding, revised, settings};
@@ -386,4 +387,41 @@ fn calls_after_a_revocation_tell_whether_it_worked() {
     assert_eq!(nodes[1].lag_ms, Some(90_000));
     assert_eq!(nodes[1].state.name(), "ineffective");
     assert_eq!(nodes[0].state.name(), "effective");
+}
+
+#[test]
+fn many_watched_responses_are_all_looked_at_a_few_at_a_time() {
+    const COUNT: usize = 3 * AGENDA_AT_ONCE + 1;
+    let scene = Scene::new(ScriptTarget::default());
+    let text = policy("").replace(
+        "max_per_hour = 5",
+        "max_per_hour = 100\nmax_per_hour_per_owner = 100",
+    );
+    scene.process(&text, async |process| {
+        let findings: Vec<Finding> = (1..=COUNT as u128).map(critical).collect();
+        process.announce(&scene.world, &findings);
+        pass(1).await;
+        assert_eq!(scene.asked().len(), COUNT);
+        scene.world.ledger.log_calls(vec![NodeCalls {
+            gateway: "edge-1".to_owned(),
+            refused: 1,
+            first_refused_at: Some(scene.world.clock.now() + Duration::from_secs(2)),
+            ..NodeCalls::default()
+        }]);
+        pass(10).await;
+        // While they are watched, another is answered as quickly as the first.
+        process.announce(&scene.world, &[critical(1_000)]);
+        pass(1).await;
+        assert_eq!(scene.asked().len(), COUNT + 1);
+    });
+    let lines = scene.world.ledger.all_responses();
+    let effective: std::collections::BTreeSet<&str> = lines
+        .iter()
+        .filter(|line| {
+            let effect = line.details.effect.as_ref();
+            effect.is_some_and(|effect| effect.state.name() == "effective")
+        })
+        .map(|line| line.id.as_str())
+        .collect();
+    assert_eq!(effective.len(), COUNT);
 }
