@@ -50,6 +50,10 @@ impl Aliases {
         since: Timestamp,
         names: &[String],
     ) {
+        let before = self.claimed.remove(key);
+        if before.is_none() && names.is_empty() {
+            return;
+        }
         let names: Vec<RegistryKey> = names
             .iter()
             .map(|name| RegistryKey::of_token(name))
@@ -61,7 +65,6 @@ impl Aliases {
                 _ => None,
             },
         });
-        let before = self.claimed.remove(key);
         if let Some((owner, before)) = before {
             for gone in before.iter().filter(|name| !names.contains(name)) {
                 self.claims(gone).end(&owner, since);
@@ -179,8 +182,8 @@ mod tests {
     fn an_alias_is_its_owner_from_the_time_on_that_says_so() {
         let mut aliases = Aliases::default();
         let key = RegistryKey::Credential("5cbc".to_owned());
-        let names = [id(7).to_string(), "old-name".to_owned()];
-        aliases.put(&key, id(1), at(10), &names);
+        let others = [id(7).to_string(), "old-name".to_owned()];
+        aliases.put(&key, id(1), at(10), &others);
         let raw = used(7, None);
         assert_eq!(resolved(&aliases, &raw, 9), raw);
         let token = resolved(&aliases, &raw, 10);

@@ -94,20 +94,22 @@ impl Scan {
                 is_credential: true,
             });
         }
+        let mut parts = inner.split(['.', '%', '~']);
+        let is_encoded_key = parts.any(shapes::is_encoded_key);
         let range = match kind {
-            TextKind::Identifier => return,
-            TextKind::Path => word,
+            TextKind::Identifier if !is_encoded_key => return,
+            TextKind::Identifier | TextKind::Path => word,
             // Base64 holds slashes.
             TextKind::Prose | TextKind::Excerpt => widen(text.as_bytes(), word),
         };
-        let is_secret = match kind {
+        let looks_random = |range: &Range<usize>| match kind {
             TextKind::Excerpt => inner.contains('%') || shapes::is_suspicious(&text[range.clone()]),
             _ => shapes::is_random(&text[range.clone()]),
         };
-        if is_secret {
+        if is_encoded_key || looks_random(&range) {
             self.cuts.push(Cut {
                 range,
-                is_credential: false,
+                is_credential: is_encoded_key,
             });
         }
     }

@@ -1,5 +1,8 @@
 //! The shapes of secrets: prefixes that vendors give their keys, JWTs, and text too random to have been chosen.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 /// What a vendor's key starts with, and the fewest characters that follow.
 ///
 /// From the public secret-scanning rules of GitHub and gitleaks. Publishable keys are in, because telling them apart is
@@ -60,6 +63,10 @@ const PREFIXES: [(&str, usize); 50] = [
 const JWT_PREFIX: &str = "eyJ";
 /// The shortest piece of a JWT that is told: cut off, it still holds claims.
 const JWT_MIN_BYTES: usize = 13;
+/// How much of a word is looked at for a key in base64: 36 bytes of the longest that is told, whole groups of four.
+const ENCODED_LOOK_BYTES: usize = 64;
+/// The base64 of the shortest key that is told: twelve bytes.
+const ENCODED_MIN_BYTES: usize = 16;
 /// The shortest random text of letters in both cases and digits: 20 of 62 are 119 bits.
 const MIXED_MIN: u32 = 20;
 /// The shortest random text of one case and digits. Shorter hexadecimal is an object's id more often than a key.
@@ -77,6 +84,28 @@ pub(crate) fn is_key(word: &str) -> bool {
         && PREFIXES
             .iter()
             .any(|(prefix, tail)| word.len() >= prefix.len() + tail && word.starts_with(prefix))
+}
+
+/// Whether `word` begins with a key in base64, of either alphabet.
+pub(crate) fn is_encoded_key(word: &str) -> bool {
+    let groups = word.len().min(ENCODED_LOOK_BYTES) / 4 * 4;
+    // Most words end here: few begin like the base64 of a key.
+    if groups < ENCODED_MIN_BYTES || !is_encoded_start(word.as_bytes()[0]) {
+        return false;
+    }
+    let mut encoded = [0; ENCODED_LOOK_BYTES];
+    for (to, from) in encoded.iter_mut().zip(&word.as_bytes()[..groups]) {
+        *to = match from {
+            b'-' => b'+',
+            b'_' => b'/',
+            byte => *byte,
+        };
+    }
+    let mut decoded = [0; ENCODED_LOOK_BYTES / 4 * 3];
+    let Ok(length) = STANDARD_NO_PAD.decode_slice(&encoded[..groups], &mut decoded) else {
+        return false;
+    };
+    str::from_utf8(&decoded[..length]).is_ok_and(is_key)
 }
 
 /// Whether `word` is the id of an AWS access key. An id alone opens nothing, and where an id is expected it is what people
@@ -140,6 +169,14 @@ fn is_prefix_start(byte: u8) -> bool {
     )
 }
 
+/// The upper six bits of what [`is_prefix_start`] accepts, and of the `e` of a JWT, as base64 writes them.
+fn is_encoded_start(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'Q' | b'R' | b'U' | b'Z' | b'a' | b'b' | b'c' | b'd' | b'e'
+    )
+}
+
 /// How many characters of each class a word has, groups that are parts of a UUID left out.
 #[derive(Default)]
 struct Counts {
@@ -197,6 +234,8 @@ enum Class {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     #[test]
@@ -226,6 +265,25 @@ mod tests {
             "",
         ] {
             assert!(!is_key(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn keys_are_known_in_base64() {
+        for key in PREFIXES.map(|(prefix, tail)| format!("{prefix}{}", "x7".repeat(tail))) {
+            for encoded in [STANDARD_NO_PAD.encode(&key), URL_SAFE_NO_PAD.encode(&key)] {
+                assert!(is_encoded_key(&encoded), "{key} {encoded}");
+            }
+        }
+        assert!(is_encoded_key("ZXlKaGJHY2lPaUpJVXpJMU5pSjku"));
+        for word in [
+            "QUtJ",
+            "",
+            "configuration-of-a-thing",
+            "cafebabecafebabecafe",
+            "ünïcode-ünïcode",
+        ] {
+            assert!(!is_encoded_key(word), "{word}");
         }
     }
 

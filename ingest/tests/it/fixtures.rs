@@ -9,13 +9,13 @@ use tokenwatch_ingest::{DecoderConfig, FormatChoice, RejectReason};
 
 use super::{decode, decoder};
 
-fn folder(format: FormatChoice) -> PathBuf {
+pub(super) fn folder(format: FormatChoice) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(format.name())
 }
 
-fn config(format: FormatChoice) -> DecoderConfig {
+pub(super) fn config(format: FormatChoice) -> DecoderConfig {
     match fs::read_to_string(folder(format).join("config.json")) {
         Ok(text) => serde_json::from_str(&text).unwrap(),
         Err(_) => DecoderConfig {

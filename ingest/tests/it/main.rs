@@ -13,6 +13,7 @@ mod fixtures;
 mod geo;
 mod http_push;
 mod kafka;
+mod planted;
 mod samples;
 mod secrets;
 mod support;
