@@ -27,8 +27,8 @@ pub struct RequestTokens {
 /// What a gateway tells of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestFacts<'r> {
-    /// Path and query.
-    pub target: Option<&'r str>,
+    /// Path and query, wherever they are told. A client may tell them, too, so that one must not hide another.
+    pub targets: [Option<&'r [u8]>; 3],
     /// The gateway's name of the credential.
     pub credential_id: Option<&'r str>,
     /// The consumer that it names.
@@ -61,8 +61,8 @@ impl RequestTokens {
             // What is no UTF-8 becomes what it becomes in a log.
             credentials.header(names, name, String::from_utf8_lossy(value));
         }
-        if let Some(target) = facts.target {
-            credentials.query(names, &Cow::Borrowed(target));
+        for target in facts.targets.into_iter().flatten() {
+            credentials.query(names, &String::from_utf8_lossy(target));
         }
         if credentials.is_full() {
             return None;
@@ -133,7 +133,11 @@ mod tests {
     #[test]
     fn every_credential_of_a_request_is_named() {
         let facts = RequestFacts {
-            target: Some("/v1/orders?api_key=k-2&limit=1"),
+            targets: [
+                Some(b"/"),
+                None,
+                Some(b"/v1/or\xffders?api_key=k-2&limit=1"),
+            ],
             ..RequestFacts::default()
         };
         let headers = [

@@ -3,6 +3,8 @@
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../deploy/tokenwatch.example.toml");
+/// A key on P-256.
+const SSF_KEY: &str = include_str!("../../../alerting/src/testing/ssf_key.pem");
 /// Lines of the example that are switched off begin so.
 const SWITCHED_OFF: &str = "#> ";
 
@@ -14,6 +16,9 @@ impl SecretSource for AllSecrets {
         // These have a length of their own.
         if name.ends_with("ROUTING_KEY") {
             return Some(SecretString::from("0123456789abcdef0123456789abcdef"));
+        }
+        if name.ends_with("SSF_KEY") {
+            return Some(SecretString::from(SSF_KEY));
         }
         // Serves as a password, an API key, a signing secret and a URL alike.
         Some(SecretString::from(

@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderName, HeaderValue};
 use tokenwatch_alerting::DenyVerdict;
 use tokenwatch_ingest::RequestFacts;
 
@@ -26,11 +26,10 @@ const PATH: &str = "/gateway/v1/check";
 const KEY: HeaderName = HeaderName::from_static("x-tokenwatch-key");
 /// Why.
 const VERDICT: HeaderName = HeaderName::from_static("x-tokenwatch-verdict");
-/// Path and query of the request, as nginx's users and Traefik name the header.
-const TARGETS: [HeaderName; 2] = [
-    HeaderName::from_static("x-original-uri"),
-    HeaderName::from_static("x-forwarded-uri"),
-];
+/// Path and query of the request, as nginx's users name the header.
+const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+/// The same, as Traefik names it.
+const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
 struct Checker {
     desk: Desk,
@@ -41,21 +40,10 @@ struct Checker {
 }
 
 pub(super) fn router(desk: Desk) -> Router {
-    let keys = Keys::new(&desk.settings.check_keys);
-    if keys.is_empty() {
+    let checker = Checker::new(desk);
+    if checker.keys.is_empty() {
         return Router::new();
     }
-    let name = |text: &String| {
-        let name = HeaderName::from_bytes(text.as_bytes());
-        name.expect("the configuration was checked")
-    };
-    let checker = Checker {
-        keys,
-        client_address: name(&desk.settings.client_address_header),
-        credential_id: desk.settings.credential_id_header.as_ref().map(name),
-        consumer: desk.settings.consumer_header.as_ref().map(name),
-        desk,
-    };
     Router::new()
         .route(PATH, any(check))
         .route(&format!("{PATH}/{{*target}}"), any(check))
@@ -67,15 +55,31 @@ async fn check(State(checker): State<Arc<Checker>>, request: Request) -> Respons
 }
 
 impl Checker {
+    fn new(desk: Desk) -> Self {
+        let name = |text: &String| {
+            let name = HeaderName::from_bytes(text.as_bytes());
+            name.expect("the configuration was checked")
+        };
+        Self {
+            keys: Keys::new(&desk.settings.check_keys),
+            client_address: name(&desk.settings.client_address_header),
+            credential_id: desk.settings.credential_id_header.as_ref().map(name),
+            consumer: desk.settings.consumer_header.as_ref().map(name),
+            desk,
+        }
+    }
+
     fn answer(&self, request: &Request) -> Response {
         let headers = request.headers();
         if !self.keys.admit(headers.get(KEY).map(HeaderValue::as_bytes)) {
+            self.desk.metrics.checked("unknown_gateway");
             return told(StatusCode::UNAUTHORIZED, "unknown_gateway");
         }
         let now = self.desk.clock.now();
-        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let bytes = |name: &HeaderName| headers.get(name).map(HeaderValue::as_bytes);
+        let text = |name: &HeaderName| bytes(name).and_then(|told| str::from_utf8(told).ok());
         let facts = RequestFacts {
-            target: target(headers).or_else(|| below(request)),
+            targets: [bytes(&ORIGINAL_URI), bytes(&FORWARDED_URI), below(request)],
             credential_id: self.credential_id.as_ref().and_then(text),
             consumer: self.consumer.as_ref().and_then(text),
         };
@@ -117,16 +121,10 @@ impl Checker {
     }
 }
 
-/// Path and query of the request that the gateway asks about, where it says them in a header.
-fn target(headers: &HeaderMap) -> Option<&str> {
-    let told = TARGETS.iter().find_map(|name| headers.get(name));
-    told.and_then(|value| value.to_str().ok())
-}
-
 /// Path and query as Envoy tells them: below ours.
-fn below(request: &Request) -> Option<&str> {
+fn below(request: &Request) -> Option<&[u8]> {
     let asked = request.uri().path_and_query()?.as_str();
-    asked.strip_prefix(PATH)
+    asked.strip_prefix(PATH).map(str::as_bytes)
 }
 
 fn told(status: StatusCode, why: &'static str) -> Response {
@@ -137,3 +135,6 @@ fn told(status: StatusCode, why: &'static str) -> Response {
         .insert(VERDICT, HeaderValue::from_static(why));
     response
 }
+
+#[cfg(test)]
+mod tests;
