@@ -20,6 +20,7 @@ mod secrets;
 mod simulate;
 mod sources;
 mod status;
+mod watched_file;
 mod wiring;
 
 use std::process::ExitCode;

@@ -135,6 +135,7 @@ impl Service {
         let app = wiring.console(dispatcher, &sources, geo, registry.registrar())?;
         let app = app.merge(wiring.leaks(registry.leak_desk(&wiring)?)?);
         let changes = registry.start(&wiring);
+        wiring.follow_key_files();
         let stops = wiring.stops;
 
         let (batches, received) = mpsc::channel(BATCHES_WAITING_LIMIT);
