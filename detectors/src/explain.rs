@@ -175,6 +175,15 @@ fn unregistered(
         Detector::RevokedTokenUse if !says(|known| known.revoked.is_some()) => {
             Some("neither the registry nor a response says that it was revoked")
         }
+        Detector::LeakedToken if !says(|known| known.leak.is_some()) => {
+            Some("nobody has reported that it was found exposed")
+        }
+        Detector::JwtWeakness if used.jwt.is_none() => {
+            Some("it is no JWT, or the log shows neither the token nor its header and claims")
+        }
+        Detector::BindingMismatch if used.jwt.is_none() && last.client.ja4.is_none() => {
+            Some("the log shows neither a key that it is bound to (cnf) nor the TLS client (JA4)")
+        }
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use tokenwatch_model::{Format, Problem, Problems};
 use crate::format::FormatChoice;
 use crate::formats::mapped::{MappedConfig, MappedPlan};
 use crate::identity::{IdentityOrders, IdentitySource, check_order};
-use crate::jwt::{JwtConfig, JwtPolicy};
+use crate::jwt::{JwtConfig, JwtKeyIds, JwtPolicy};
 use crate::names::{self, CredentialNames};
 
 /// Decoding, as written in the configuration.
@@ -251,6 +251,21 @@ impl DecoderConfig {
         if !(4..=NESTING_MAX).contains(&self.limits.nesting) {
             problems.add("limits.nesting", format!("from 4 to {NESTING_MAX}"));
         }
+    }
+}
+
+impl DecoderSettings {
+    /// The files with keys of JWT issuers, and the sets of names that they fill.
+    pub fn key_files(&self) -> impl Iterator<Item = (&str, &JwtKeyIds)> {
+        let issuers = self.jwt.issuers.iter();
+        issuers
+            .filter(|issuer| !issuer.keys_file.is_empty())
+            .map(|issuer| (issuer.keys_file.as_str(), &issuer.key_ids))
+    }
+
+    /// How often those files are looked at.
+    pub fn key_files_reload_every(&self) -> Duration {
+        self.jwt.reload_every
     }
 }
 

@@ -7,6 +7,7 @@
 mod claim_names;
 mod config;
 mod header;
+mod key_ids;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +20,7 @@ use crate::json::{self, Fields, Object};
 
 pub(crate) use config::JwtPolicy;
 pub use config::{JwtConfig, JwtIssuerConfig};
+pub use key_ids::JwtKeyIds;
 
 /// Longer payloads are not read: headers of 16 KiB are more than any gateway takes.
 const PAYLOAD_LIMIT_BYTES: usize = 16 * 1_024;
@@ -118,14 +120,8 @@ impl<'a> Grant<'a> {
         if header.points_elsewhere(self.issuer.as_deref()) {
             self.noticed.insert(JwtFact::ForeignKeyUrl);
         }
-        let key_ids = policy
-            .issuer(self.issuer.as_deref())
-            .map(|known| &known.key_ids);
-        let is_known = |ids: &Vec<String>| {
-            let id = header.key_id.as_deref();
-            ids.is_empty() || id.is_some_and(|id| ids.iter().any(|known| known == id))
-        };
-        if key_ids.is_some_and(|ids| !is_known(ids)) {
+        let issuer = policy.issuer(self.issuer.as_deref());
+        if issuer.is_some_and(|known| !known.key_ids.allow(header.key_id.as_deref())) {
             self.noticed.insert(JwtFact::UnknownKey);
         }
     }

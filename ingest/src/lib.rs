@@ -55,7 +55,7 @@ pub use http_push::{
     PushSinkSettings, PushTarget, Spool, SpoolSettings, SpoolWriter, push_router,
 };
 pub use identity::IdentitySource;
-pub use jwt::{JwtConfig, JwtIssuerConfig};
+pub use jwt::{JwtConfig, JwtIssuerConfig, JwtKeyIds};
 pub use kafka::{
     KafkaConfig, KafkaConnection, KafkaHandle, KafkaSettings, KafkaSource, KafkaState, OptionValue,
     PartitionLag, StartFrom,

@@ -22,6 +22,7 @@ mod simulate;
 mod sources;
 mod ssf;
 mod status;
+mod watched_file;
 mod wiring;
 
 use std::process::ExitCode;

@@ -138,6 +138,7 @@ impl Service {
         let app = app.merge(wiring.leaks(registry.leak_desk(&wiring)?)?);
         let app = app.merge(deny_list).merge(wiring.ssf());
         let changes = registry.start(&wiring);
+        wiring.follow_key_files();
         let stops = wiring.stops;
 
         let (batches, received) = mpsc::channel(BATCHES_WAITING_LIMIT);

@@ -1,12 +1,18 @@
 //! What is expected of JWTs: which issuers, and per issuer which algorithms, keys and audiences.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{JwtAlgorithm, JwtKeyKind, Problems};
 
+use super::key_ids::JwtKeyIds;
+
 /// The longest difference between clocks that is one.
 const SKEW_MAX: Duration = Duration::from_hours(1);
+
+/// How often files may be looked at.
+const RELOAD_BOUNDS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
 
 /// `[ingest.decoder.jwt]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +21,9 @@ pub struct JwtConfig {
     /// How far a token's times may lie ahead of the call.
     #[serde(with = "humantime_serde")]
     pub clock_skew: Duration,
+    /// How often the files with keys are looked at.
+    #[serde(with = "humantime_serde")]
+    pub reload_every: Duration,
     /// The issuers that there are. While none is named, any is expected.
     pub issuers: Vec<JwtIssuerConfig>,
 }
@@ -37,12 +46,16 @@ pub struct JwtIssuerConfig {
     /// The `kid` of its keys, besides those in the file.
     #[serde(default)]
     pub key_ids: Vec<String>,
+    /// The `kid` in the file, as it was at the start.
+    #[serde(skip)]
+    pub file_key_ids: Vec<String>,
 }
 
 /// What is expected of JWTs, validated.
 #[derive(Clone, Debug)]
 pub(crate) struct JwtPolicy {
     pub(crate) clock_skew: Duration,
+    pub(crate) reload_every: Duration,
     pub(crate) issuers: Vec<Issuer>,
 }
 
@@ -52,13 +65,15 @@ pub(crate) struct Issuer {
     pub(crate) name: String,
     pub(crate) algorithms: Vec<JwtAlgorithm>,
     pub(crate) audiences: Vec<String>,
-    pub(crate) key_ids: Vec<String>,
+    pub(crate) key_ids: JwtKeyIds,
+    pub(crate) keys_file: String,
 }
 
 impl Default for JwtConfig {
     fn default() -> Self {
         Self {
             clock_skew: Duration::from_mins(5),
+            reload_every: Duration::from_secs(30),
             issuers: Vec::new(),
         }
     }
@@ -69,6 +84,9 @@ impl JwtConfig {
     pub(crate) fn policy(&self, problems: &mut Problems) -> JwtPolicy {
         if self.clock_skew > SKEW_MAX {
             problems.add("jwt.clock_skew", "must be at most 1h");
+        }
+        if !RELOAD_BOUNDS.contains(&self.reload_every) {
+            problems.add("jwt.reload_every", "must lie between 1s and 1day");
         }
         let mut issuers: Vec<Issuer> = Vec::with_capacity(self.issuers.len());
         for (index, config) in self.issuers.iter().enumerate() {
@@ -83,11 +101,13 @@ impl JwtConfig {
                 name: config.issuer.clone(),
                 algorithms: algorithms(config, &path, problems),
                 audiences: config.audiences.clone(),
-                key_ids: config.key_ids.clone(),
+                key_ids: JwtKeyIds::new(config.key_ids.clone(), config.file_key_ids.clone()),
+                keys_file: config.keys_file.clone(),
             });
         }
         JwtPolicy {
             clock_skew: self.clock_skew,
+            reload_every: self.reload_every,
             issuers,
         }
     }

@@ -86,6 +86,7 @@ fn facts(header: &str, claims: &str) -> Vec<JwtFact> {
             audiences: vec!["orders".to_owned()],
             keys_file: String::new(),
             key_ids: vec!["k1".to_owned(), "k2".to_owned()],
+            file_key_ids: Vec::new(),
         }],
         ..JwtConfig::default()
     };

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tokenwatch_detectors::Registry;
 use tokenwatch_ingest::TokenKey;
@@ -12,6 +11,7 @@ use tokenwatch_store::RegistrationVersion;
 use super::config::RegistrySettings;
 use super::inventory::{self, EntryProblem, Notation};
 use super::keeper::Keeper;
+use crate::watched_file::Look;
 
 /// Larger files are no inventory: 1 GiB.
 const FILE_BYTES_LIMIT: u64 = 1 << 30;
@@ -44,13 +44,6 @@ pub(super) struct InventoryFile {
     seen: Option<Look>,
 }
 
-/// What tells that a file was written anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
-    modified: Option<SystemTime>,
-    bytes: u64,
-}
-
 impl InventoryFile {
     pub(super) fn new(path: PathBuf, notation: Notation) -> Self {
         Self {
@@ -66,11 +59,7 @@ impl InventoryFile {
             path: self.path.clone(),
             error,
         };
-        let meta = std::fs::metadata(&self.path).map_err(io)?;
-        let look = Look {
-            modified: meta.modified().ok(),
-            bytes: meta.len(),
-        };
+        let look = Look::of(&self.path).map_err(io)?;
         if self.seen == Some(look) {
             return Ok(None);
         }
