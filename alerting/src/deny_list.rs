@@ -102,10 +102,10 @@ impl DenyList {
     /// the journal has. Tells how many did not fit.
     pub fn take_in(&self, lines: &[Response], is_all: bool) -> usize {
         let mut list = self.write();
-        let lost = lines.iter().filter(|line| list.take(line).is_err());
-        let lost = lost.count();
+        let refused = lines.iter().filter(|line| list.take(line).is_err());
+        let refused = refused.count();
         list.is_whole |= is_all;
-        lost
+        refused
     }
 
     /// Puts on the list what `line` asks for, or takes it off, whatever else the journal says.

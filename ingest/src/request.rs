@@ -88,10 +88,10 @@ impl RequestTokens {
             }
         };
         if facts.credential_id.is_some() || facts.consumer.is_some() {
-            let mut named = Credentials::default();
-            named.credential_id = facts.credential_id.map(Cow::Borrowed);
-            named.consumer = facts.consumer.map(Cow::Borrowed);
-            add(named);
+            let mut said = Credentials::default();
+            said.credential_id = facts.credential_id.map(Cow::Borrowed);
+            said.consumer = facts.consumer.map(Cow::Borrowed);
+            add(said);
         }
         for one in credentials.apart() {
             add(one);

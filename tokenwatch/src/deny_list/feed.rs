@@ -1,6 +1,6 @@
 //! `GET /gateway/v1/denylist`: all of the list, or what has changed since a version of it.
 //!
-//! The version is the ETag: who sends it in `If-None-Match` is told 304 until something changes. `?since=VERSION` answers what was
+//! The version is the `ETag`: who sends it in `If-None-Match` is told 304 until something changes. `?since=VERSION` answers what was
 //! added and removed, or 410 where that is not remembered: then all of it is to be taken.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -136,7 +136,7 @@ fn is_known(headers: &HeaderMap, version: &str) -> bool {
     })
 }
 
-/// The ETag; no cache keeps the list.
+/// The `ETag`; no cache keeps the list.
 fn tag(version: &str) -> [(HeaderName, HeaderValue); 2] {
     let etag = HeaderValue::from_str(&format!("\"{version}\"")).expect("hexadecimal is ASCII");
     let private = HeaderValue::from_static("private, no-cache");

@@ -30,9 +30,9 @@ pub(crate) async fn follow(
     loop {
         let now = clock.now();
         match read(&list, &target, &store, since).await {
-            Ok(lost) => {
+            Ok(refused) => {
                 since = Some(now - SPAN);
-                metrics.deny_list_lost(lost);
+                metrics.deny_list_lost(refused);
             }
             Err(error) => tracing::warn!(%error, "the deny list could not be brought up to date"),
         }
@@ -62,14 +62,14 @@ async fn read(
     let lines = store
         .responses_of_target(target, since.unwrap_or_default())
         .await?;
-    let lost = list.take_in(&lines, since.is_none());
-    if lost > 0 {
+    let refused = list.take_in(&lines, since.is_none());
+    if refused > 0 {
         tracing::error!(
-            batch.rows = lost,
+            batch.rows = refused,
             "the deny list is full: these tokens are not denied"
         );
     }
-    Ok(lost)
+    Ok(refused)
 }
 
 /// Under which other names the tokens go that came after `newer_than`, or have none yet.

@@ -1,5 +1,5 @@
 //! What a receiver of security event tokens is sent, and what is made of its answers. That a library of another language verifies the
-//! signatures is shown by tests/e2e/deny_list.py.
+//! signatures is shown by `tests/e2e/deny_list.py`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
