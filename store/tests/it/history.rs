@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokenwatch_model::{AccessEvent, Timestamp};
+use tokenwatch_model::{AccessEvent, Format, Timestamp};
+use tokenwatch_store::Delivery;
 use tokenwatch_store::queries::TimeRange;
 use tokenwatch_store::testing::TestStore;
 
@@ -71,6 +72,41 @@ async fn history_comes_in_the_order_of_time_whole_and_bounded() {
     );
     let (count, none) = read(&test, 5_000, 6_000, None).await;
     assert_eq!((count, none.len()), (0, 0));
+    test.close().await;
+}
+
+#[tokio::test]
+async fn the_newest_records_that_may_come_again_are_told() {
+    let Some(test) = TestStore::open().await else {
+        return;
+    };
+    let formats = [Format::Cloudtrail, Format::Gcp];
+    let told = async |within_secs, limit| {
+        let mut told = Vec::new();
+        let within = Duration::from_secs(within_secs);
+        let mut take = |one: Delivery<'_>| told.push((one.request_id.to_owned(), one.offset));
+        let reading = test.store.deliveries(&formats, within, limit, &mut take);
+        reading.await.unwrap();
+        told
+    };
+    assert!(told(3_600, 10).await.is_empty());
+    let mut stored: Vec<_> = (0..8).map(event).collect();
+    for (event, format) in stored.iter_mut().zip([
+        Format::Cloudtrail,
+        Format::Gcp,
+        Format::Cloudtrail,
+        Format::Cloudtrail,
+    ]) {
+        event.format = format;
+    }
+    // A second and more before the others, and one without an id.
+    stored[0].ts = stored[0].ts - Duration::from_secs(2);
+    stored[3].request_id = None;
+    test.store.insert_events(&stored).await.unwrap();
+    let record = |offset: i64| (format!("request-{offset}"), offset);
+    assert_eq!(told(3_600, 10).await, [record(2), record(1), record(0)]);
+    assert_eq!(told(3_600, 2).await, [record(2), record(1)]);
+    assert_eq!(told(1, 10).await, [record(2), record(1)]);
     test.close().await;
 }
 
