@@ -110,6 +110,43 @@ fn replay_finds_a_burst_of_failures_the_same_way_each_time() {
 }
 
 #[test]
+fn a_record_of_cloudtrail_that_comes_twice_counts_once() {
+    let folder = TempDir::new().unwrap();
+    let record = |id: &str| {
+        format!(
+            r#"{{"eventVersion":"1.09","userIdentity":{{"type":"IAMUser","principalId":"AIDAEXAMPLE","accountId":"111122223333","accessKeyId":"AKIAIOSFODNN7EXAMPLE","userName":"ci"}},"eventTime":"2026-11-22T06:40:00Z","eventSource":"s3.amazonaws.com","eventName":"ListBuckets","sourceIPAddress":"203.0.113.7","eventID":"{id}"}}
+"#
+        )
+    };
+    std::fs::write(
+        folder.path().join("one.json"),
+        [record("e-1"), record("e-2"), record("e-1")].concat(),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("two.json"), record("e-2")).unwrap();
+    let replay = |horizon: &str| {
+        let config = format!("[pipeline]\nredelivery_horizon = \"{horizon}\"\n");
+        std::fs::write(folder.path().join("tokenwatch.toml"), config).unwrap();
+        let args = [
+            "replay",
+            "--config",
+            "tokenwatch.toml",
+            "one.json",
+            "two.json",
+        ];
+        let output = tokenwatch(folder.path(), &args, "");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let once = replay("6h");
+    assert!(once.contains("2 events of 1 tokens"), "{once}");
+    assert!(once.contains("2 events there twice"), "{once}");
+    let all = replay("0s");
+    assert!(all.contains("4 events of 1 tokens"), "{all}");
+    assert!(!all.contains("there twice"), "{all}");
+}
+
+#[test]
 fn files_split_by_node_replay_like_one() {
     let folder = TempDir::new().unwrap();
     let line = |second: u32| {

@@ -68,6 +68,21 @@ fn why_and_why_not_are_told_at_any_time() {
 
     let young = explain(&deployment, "stored.toml", "key-3", "2026-11-15T12:10:00Z");
     assert_eq!(view(&young, "rate_spike")["verdict"], "learning");
+    for (detector, reason) in [
+        ("jwt_weakness", "it is no JWT, or the log shows neither"),
+        (
+            "binding_mismatch",
+            "the log shows neither a key that it is bound to",
+        ),
+        ("leaked_token", "nobody has reported"),
+    ] {
+        let view = view(&young, detector);
+        assert_eq!(view["verdict"], "no_data", "{view}");
+        assert!(
+            view["reason"].as_str().unwrap().starts_with(reason),
+            "{view}"
+        );
+    }
     // Nights without calls are gaps, and told.
     assert_eq!(young["gaps"][0]["to"], "2026-11-15T08:00:00.000Z");
 }

@@ -24,8 +24,12 @@ fn text(bytes: &[u8]) -> &str {
 
 /// A call of the credential `5cbc01` that Kong names itself, from `ip`.
 fn kong_line(second: u64, ip: &str, status: u16) -> String {
+    kong_line_of("5cbc01", second, ip, status)
+}
+
+fn kong_line_of(credential: &str, second: u64, ip: &str, status: u16) -> String {
     format!(
-        r#"{{"request":{{"method":"GET","uri":"/v1/orders","headers":{{"user-agent":"acme-sdk/2.1"}}}},"response":{{"status":{status},"size":900}},"authenticated_entity":{{"id":"5cbc01"}},"consumer":{{"username":"acme"}},"client_ip":"{ip}","started_at":{}}}
+        r#"{{"request":{{"method":"GET","uri":"/v1/orders","headers":{{"user-agent":"acme-sdk/2.1"}}}},"response":{{"status":{status},"size":900}},"authenticated_entity":{{"id":"{credential}"}},"consumer":{{"username":"acme"}},"client_ip":"{ip}","started_at":{}}}
 "#,
         1_795_329_600_000_u64 + second * 1_000
     )
@@ -65,7 +69,7 @@ fn problems_of_the_inventory_are_told_with_its_line() {
 }
 
 #[test]
-fn replay_finds_what_the_inventory_rules_out_and_names_the_owner() {
+fn replay_finds_what_the_inventory_rules_out_under_any_name_and_names_the_owner() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(
@@ -75,7 +79,7 @@ fn replay_finds_what_the_inventory_rules_out_and_names_the_owner() {
     .unwrap();
     fs::write(
         path("tokens.toml"),
-        "[[tokens]]\ntoken = \"5cbc01\"\nowner = \"Ada\"\nteam = \"orders\"\nallowed_networks = [\"192.0.2.0/24\"]\n\
+        "[[tokens]]\ntoken = \"5cbc01\"\ngateway = \"kong\"\naliases = [\"6dcd02\"]\nowner = \"Ada\"\nteam = \"orders\"\nallowed_networks = [\"192.0.2.0/24\"]\n\
          revoked = \"2026-11-22T06:45:00Z\"\n",
     )
     .unwrap();
@@ -83,7 +87,7 @@ fn replay_finds_what_the_inventory_rules_out_and_names_the_owner() {
         kong_line(0, "192.0.2.10", 200),
         kong_line(5, "203.0.113.9", 200),
         kong_line(600, "192.0.2.10", 401),
-        kong_line(660, "192.0.2.10", 200),
+        kong_line_of("6dcd02", 660, "192.0.2.10", 200),
     ];
     fs::write(path("access.json"), lines.concat()).unwrap();
     let args = [
@@ -104,6 +108,7 @@ fn replay_finds_what_the_inventory_rules_out_and_names_the_owner() {
         .iter()
         .map(|finding| {
             let (detector, token) = (&finding["detector"], &finding["token"]);
+            assert_eq!(token["credential_id"], "5cbc01", "{finding}");
             (
                 detector.as_str().unwrap(),
                 token["owner"].as_str(),
