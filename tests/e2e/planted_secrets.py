@@ -80,6 +80,8 @@ library = "{FETCHED}/chdb/libchdb.so"
 
 [pipeline]
 checkpoint_interval = "1s"
+# The same lines come in three ways, and all of them are to be stored.
+redelivery_horizon = "0s"
 
 [dashboards]
 listen = "127.0.0.1:0"
