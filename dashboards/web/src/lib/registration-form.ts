@@ -23,6 +23,8 @@ export const FIELDS: readonly Field[] = [
   { key: 'rotation_period', label: 'Rotate every', hint: '90d', kind: 'text' },
   { key: 'quota', label: 'Quota', hint: '100000/day', kind: 'text' },
   { key: 'replaces', label: 'Replaces', hint: 'The token or credential before it', kind: 'text' },
+  { key: 'aliases', label: 'Other names', hint: 'tok_…, or what another gateway calls it', kind: 'list' },
+  { key: 'gateway', label: 'Gateway', hint: 'kong: whose name of the credential this is', kind: 'text' },
   { key: 'protected', label: 'Protected', hint: 'Never revoked by a machine', kind: 'flag' },
 ];
 

@@ -37,6 +37,7 @@ export function registrationRows(said: Registration, at: (ms: number) => string)
     ['Expires', time(said.expires)],
     ['Rotated every', said.rotation_period ?? undefined],
     ['Replaces', said.replaces],
+    ['Other names', list(said.aliases)],
     ['Quota', said.quota === undefined ? undefined : said.quota.replace('/', ' calls per ')],
     ['Scopes', list(said.scopes)],
     ['Networks', list(said.allowed_networks)],

@@ -260,6 +260,8 @@ export interface TokenRow {
 export interface Registration {
   token?: string;
   consumer?: string;
+  gateway?: string;
+  aliases?: string[];
   owner?: string;
   team?: string;
   contact?: string;
