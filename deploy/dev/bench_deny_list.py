@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -71,7 +72,7 @@ http {{
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     child = parts.process(services.Process("nginx", [program, "-e", directory / "error.log", "-p", directory, "-c", directory / "nginx.conf"]))
     url = f"http://127.0.0.1:{port}/answer"
-    services.wait_for("nginx", lambda: subprocess.run(["wrk", "-d1s", "-t1", "-c1", url], capture_output=True, check=True))
+    services.wait_for("nginx", lambda: urllib.request.urlopen(url, timeout=5).read())
     return url, child.child.pid
 
 
