@@ -121,8 +121,11 @@ impl Store {
     /// Stores events, each exactly once, however often the connection or the engine fails meanwhile.
     ///
     /// After a restart, leave out what [`Self::stored_since`] says is stored.
-    pub async fn insert_events(&self, events: &[AccessEvent<'_>]) -> Result<(), StoreError> {
-        self.insert_missing(events.iter().collect()).await
+    pub async fn insert_events<'e, 'a: 'e>(
+        &self,
+        events: impl IntoIterator<Item = &'e AccessEvent<'a>>,
+    ) -> Result<(), StoreError> {
+        self.insert_missing(events.into_iter().collect()).await
     }
 
     /// The same for events of which some may be stored, as after an attempt whose end is not known.

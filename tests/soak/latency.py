@@ -4,8 +4,9 @@
     TOKENWATCH=target/release/tokenwatch tests/soak/latency.py [--stolen 120] [--share 0.5] [--burst 300000] [--seconds 75] [--watch-for 1h] [--seed N]
 
 Run it in an empty folder: logs and data stay there. Kafka, the log lines, the process, its embedded store and the target are real. Two weeks of habits
-of tokens are read first; then a burst tells how many events a second are sustained; then that share of it comes in evenly while the tokens are stolen
-one after the other, each by a party, a place and a program of its own that also tries what the policy forbids, until its revocation is asked for.
+of tokens are read first; then a burst tells how many events a second are read from a broker at rest, and the same rate, offered for a while, how many
+are sustained beside a broker and a load that work; then a share of those comes in evenly while the tokens are stolen one after the other, each by a party, a place and a
+program of its own that also tries what the policy forbids, until its revocation is asked for.
 
 A latency is that from the moment at which the broker appended the line that decided (the newest that the finding in the request knows of) to the moment at which
 the target has the request. It is no part of the tests that run on every change.
@@ -38,6 +39,7 @@ WARM_UP_SECS = 15
 TICK_SECS = 0.01
 # Owner and thief take turns.
 STEP_SECS = 0.7
+OFFERED_SECS = 20
 GATE_MS = 1_000
 AIM_MS = 300
 
@@ -193,7 +195,7 @@ def processed(tokenwatch):
     return tokenwatch.metrics()["tokenwatch_pipeline_events_total"]
 
 
-def sustained(tokenwatch, kafka, others, count):
+def caught_up(tokenwatch, kafka, others, count):
     """Events a second, from the first batch of a burst that is in Kafka already to its last."""
     burst = [b""] * PARTITIONS
     for part in range(100):
@@ -208,6 +210,22 @@ def sustained(tokenwatch, kafka, others, count):
     end = others.sent
     wait_for("the burst's end", lambda: processed(tokenwatch) >= end, 300)
     return (end - first) / (time.monotonic() - began)
+
+
+def sustained(tokenwatch, kafka, others, rate):
+    """Events a second that are stored while so many are sent; returns when all are."""
+    feed, began, before = Feed(kafka), time.monotonic(), others.sent
+    first = None
+    while (elapsed := time.monotonic() - began) < OFFERED_SECS:
+        for partition, lines in enumerate(others.lines(int(elapsed * rate) - (others.sent - before), int(time.time() * 1_000))):
+            feed.send(partition, lines)
+        if first is None and elapsed > OFFERED_SECS / 4:
+            first = (time.monotonic(), processed(tokenwatch))
+        time.sleep(TICK_SECS)
+    stored = (processed(tokenwatch) - first[1]) / (time.monotonic() - first[0])
+    feed.close()
+    wait_for("what was offered", lambda: processed(tokenwatch) >= others.sent, 300)
+    return stored
 
 
 def load(kafka, others, stolen, rate, seconds, sink):
@@ -300,8 +318,9 @@ def main():
         history = ship_history(kafka, stolen)
         wait_for("the history", lambda: processed(tokenwatch) >= history, 300)
         tokenwatch.stop()
-        capacity = sustained(tokenwatch, kafka, others, arguments.burst)
-        print(f"sustained: {capacity:.0f} events/s; now {capacity * arguments.share:.0f}/s", flush=True)
+        burst_rate = caught_up(tokenwatch, kafka, others, arguments.burst)
+        capacity = sustained(tokenwatch, kafka, others, burst_rate)
+        print(f"a burst: {burst_rate:.0f} events/s; sustained: {capacity:.0f} events/s; now {capacity * arguments.share:.0f}/s", flush=True)
         assert not sink.received, "findings about two ordinary weeks"
         since_ms, burst = int(time.time() * 1_000), others.sent
         calls = load(kafka, others, stolen, capacity * arguments.share, arguments.seconds, sink)

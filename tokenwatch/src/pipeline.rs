@@ -1,10 +1,11 @@
 //! The one loop through which every record goes: decode, detect, write, announce, checkpoint.
 //!
-//! Micro-batches make the guarantee simple. A batch is decoded on all cores while the one before it is written; the
-//! engine sees the events in order, and a batch's rows are written before the next batch is judged, so a store that is
-//! away stops consumption and nothing piles up. Every few seconds one checkpoint joins the positions with the token
-//! states that changed. After a crash the records behind the last checkpoint are read again: the engine computes the
-//! same findings under the same ids, and events that the store already has are not inserted again.
+//! Micro-batches make the guarantee simple. A batch is decoded on all cores while the one before it is judged, and what
+//! was judged is written meanwhile; the engine sees the events in order, and few batches wait to be written, so a store
+//! that is away stops consumption and nothing piles up. Every few seconds one checkpoint joins the positions with the
+//! token states that changed, written once everything before it is. After a crash the records behind the last checkpoint
+//! are read again: the engine computes the same findings under the same ids, and events that the store already has are
+//! not inserted again.
 
 mod admission;
 mod decode;
@@ -13,17 +14,18 @@ mod in_order;
 mod metrics;
 mod positions;
 mod progress;
+mod writer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokenwatch_alerting::Dispatcher;
 use tokenwatch_detectors::{Detections, Engine, Registry, TokenDelta};
 use tokenwatch_ingest::DeadLetters;
 use tokenwatch_model::{AccessEvent, Clock, FindingToken, Position, StreamId, Timestamp};
 use tokenwatch_store::{Checkpoint, Store, StoreError, StoredSet, TokenRow};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -36,17 +38,17 @@ pub(crate) use in_order::{ReadNext, RejectedRecords};
 pub(crate) use metrics::{LatencyCollector, PipelineMetrics};
 pub(crate) use positions::Positions;
 pub(crate) use progress::{Progress, ProgressHandle};
+use writer::{Ended, Judged};
+pub(crate) use writer::{Writer, WriterParts};
 
 use crate::registry::{self, Applied, Keeper, RegistryMetrics};
-use crate::sources::CommitHandles;
 
 /// The loop and everything that it moves.
 pub(crate) struct Pipeline {
     pub(crate) engine: Engine,
     pub(crate) store: Store,
-    pub(crate) dispatcher: Dispatcher,
+    pub(crate) writer: Writer,
     pub(crate) dead_letters: DeadLetters,
-    pub(crate) commits: CommitHandles,
     pub(crate) progress: ProgressHandle,
     pub(crate) clock: Clock,
     pub(crate) admission: Admission,
@@ -54,6 +56,8 @@ pub(crate) struct Pipeline {
     pub(crate) stored: StoredSet,
     pub(crate) next_checkpoint: u64,
     pub(crate) checkpoint_interval: Duration,
+    /// Tells when the checkpoint that is under way is written.
+    pub(crate) checkpoint_under_way: Option<oneshot::Receiver<()>>,
     /// What is known of tokens from elsewhere, and who hears of it.
     pub(crate) keeper: Keeper,
     pub(crate) known: watch::Sender<Arc<Registry>>,
@@ -70,6 +74,20 @@ impl Pipeline {
     /// Runs until the sources have ended and everything that they sent is written and checkpointed.
     pub(crate) async fn run(
         mut self,
+        events: mpsc::Receiver<DecodedEvent>,
+        changes: mpsc::Receiver<registry::Request>,
+        cancel: CancellationToken,
+    ) -> Result<(), StoreError> {
+        let judged = self.judge_all(events, changes, cancel).await;
+        // If the writer has failed, it knows why.
+        self.writer.finish().await?;
+        judged?;
+        tracing::info!("pipeline drained and checkpointed");
+        Ok(())
+    }
+
+    async fn judge_all(
+        &mut self,
         mut events: mpsc::Receiver<DecodedEvent>,
         mut changes: mpsc::Receiver<registry::Request>,
         cancel: CancellationToken,
@@ -88,9 +106,11 @@ impl Pipeline {
         loop {
             tokio::select! {
                 biased;
+                () = self.writer.ended() => break,
                 _ = due.tick() => {
-                    if std::mem::take(&mut dirty) {
+                    if dirty && !self.is_checkpoint_under_way() {
                         self.checkpoint().await?;
+                        dirty = false;
                     }
                 }
                 _ = silence.tick() => {
@@ -100,7 +120,7 @@ impl Pipeline {
                 event = events.recv() => match event {
                     Some(DecodedEvent::Batch(mut batch)) => {
                         self.admit(&mut batch);
-                        self.process(&batch).await?;
+                        self.process(batch).await?;
                         // Only now: while a batch waited for the store, nothing was read, and that is no silence.
                         silence.reset();
                         dirty = true;
@@ -114,6 +134,7 @@ impl Pipeline {
                     Some(DecodedEvent::Revoked { streams, done }) => {
                         tracing::debug!(streams.count = streams.len(), "streams revoked");
                         self.checkpoint().await?;
+                        self.writer.flush().await?;
                         dirty = false;
                         if done.send(()).is_err() {
                             tracing::debug!("the source went away before its streams were handed back");
@@ -126,7 +147,6 @@ impl Pipeline {
         if dirty && !cancel.is_cancelled() {
             self.checkpoint().await?;
         }
-        tracing::info!("pipeline drained and checkpointed");
         Ok(())
     }
 
@@ -139,6 +159,8 @@ impl Pipeline {
 
     /// Where each of `streams` goes on; what the store has past that is looked up, to be recognised.
     async fn assign(&mut self, streams: &[StreamId]) -> Result<HashMap<StreamId, i64>, StoreError> {
+        // What is looked up is all that there is.
+        self.writer.flush().await?;
         let known = self.positions.of(streams);
         let from = |stream: &StreamId| Position {
             stream: stream.clone(),
@@ -156,32 +178,30 @@ impl Pipeline {
         Ok(known)
     }
 
-    /// Takes one batch the rest of the way: judged, written, announced.
-    async fn process(&mut self, batch: &DecodedBatch) -> Result<(), StoreError> {
-        let (batch, decoded) = (batch.batch(), batch.decoded());
+    /// Judges a batch and hands it on to be written.
+    async fn process(&mut self, batch: DecodedBatch) -> Result<(), StoreError> {
         let mut detections = Detections::default();
+        let decoded = batch.decoded();
         tokio::task::block_in_place(|| self.detect(decoded, &mut detections));
         self.judged_until = self.judged_until.max(newest(&decoded.events));
         let decided_at = self.clock.now();
+        self.progress.judged(batch.batch(), &detections, decided_at);
         let fresh = self.fresh(&decoded.events);
-        let (events, findings) = tokio::join!(
-            self.store.insert_events(&fresh),
-            self.write_detections(&detections),
-        );
-        events?;
-        findings?;
         if !decoded.rejects.is_empty() {
             self.dead_letters.write(&decoded.rejects).await;
         }
-        self.positions.advance(batch);
+        self.positions.advance(batch.batch());
         if !self.stored.is_empty() {
             for position in self.positions.all() {
                 self.stored.forget_before(&position);
             }
         }
-        let stored_at = self.clock.now();
-        self.progress
-            .batch(batch, decoded, &detections, decided_at, stored_at);
+        let judged = Judged {
+            batch,
+            fresh,
+            decided_at,
+        };
+        self.writer.judged(judged, detections).await?;
         Ok(())
     }
 
@@ -224,11 +244,17 @@ impl Pipeline {
     async fn tell_leaks(&mut self) -> Result<(), StoreError> {
         let mut detections = Detections::default();
         tokio::task::block_in_place(|| self.engine.tell_leaks(&mut detections));
+        if detections.findings.is_empty() {
+            return Ok(());
+        }
+        self.writer.flush().await?;
         let told = detections.findings.iter_mut();
         for token in told.filter_map(|finding| finding.token.as_mut()) {
             self.name(token).await?;
         }
-        self.write_detections(&detections).await
+        self.writer.detections(detections).await?;
+        self.writer.flush().await?;
+        Ok(())
     }
 
     /// What the gateway calls a token, by its stored calls: a report says only which token it is about.
@@ -261,49 +287,32 @@ impl Pipeline {
         let mut detections = Detections::default();
         let until = self.clock.now() - SILENCE_PATIENCE;
         tokio::task::block_in_place(|| self.engine.pass_time(until, &mut detections));
-        self.write_detections(&detections).await?;
-        Ok(detections != Detections::default())
+        let any = detections != Detections::default();
+        self.writer.detections(detections).await?;
+        Ok(any)
     }
 
-    /// Writes signals, findings and incidents and hands the findings on; people hear of nothing that is not stored.
-    async fn write_detections(&self, detections: &Detections) -> Result<(), StoreError> {
-        let findings = async {
-            self.store.insert_findings(&detections.findings).await?;
-            self.dispatcher.offer(&detections.findings);
-            self.progress.findings(&detections.findings);
-            Ok(())
-        };
-        // Together: what is done about a finding waits for that finding's row alone.
-        tokio::try_join!(
-            findings,
-            self.store.insert_signals(&detections.signals),
-            self.store.insert_incidents(&detections.incidents),
-        )?;
-        Ok(())
-    }
-
-    /// The events that the store does not have: all, but for those read again after a crash.
-    fn fresh<'e, 'a>(
-        &self,
-        events: &'e [AccessEvent<'a>],
-    ) -> std::borrow::Cow<'e, [AccessEvent<'a>]> {
+    /// The events that the store does not have, by place; `None`: all, but for those read again after a crash.
+    fn fresh(&self, events: &[AccessEvent<'_>]) -> Option<Vec<usize>> {
         if self.stored.is_empty() {
-            return events.into();
+            return None;
         }
-        let fresh: Vec<_> = events
-            .iter()
-            .filter(|event| !self.stored.contains(&event.origin))
-            .cloned()
-            .collect();
+        let is_fresh = |place: &usize| !self.stored.contains(&events[*place].origin);
+        let fresh: Vec<usize> = (0..events.len()).filter(is_fresh).collect();
         tracing::info!(
             events.count = events.len(),
             events.fresh = fresh.len(),
             "events behind the last checkpoint read again"
         );
-        fresh.into()
+        Some(fresh)
     }
 
-    /// Saves positions and changed token states as one.
+    fn is_checkpoint_under_way(&mut self) -> bool {
+        let written = self.checkpoint_under_way.as_mut();
+        written.is_some_and(|written| written.try_recv() == Err(TryRecvError::Empty))
+    }
+
+    /// Has positions and changed token states written as one.
     async fn checkpoint(&mut self) -> Result<(), StoreError> {
         let delta = tokio::task::block_in_place(|| self.engine.checkpoint());
         let checkpoint = Checkpoint {
@@ -313,12 +322,18 @@ impl Pipeline {
             tokens: delta.tokens.into_iter().map(token_row).collect(),
             forgotten: delta.removed,
         };
-        self.store.write_checkpoint(&checkpoint).await?;
         self.next_checkpoint += 1;
-        self.commits.committed(&checkpoint.positions);
-        self.progress
-            .checkpointed(self.clock.now(), self.engine.stats());
+        let engine = self.engine.stats();
+        let written = self.writer.checkpoint(checkpoint, engine).await?;
+        self.checkpoint_under_way = Some(written);
         Ok(())
+    }
+}
+
+/// The writer, which has ended, says why; see [`Pipeline::run`].
+impl From<Ended> for StoreError {
+    fn from(_: Ended) -> Self {
+        Self::Cancelled
     }
 }
 

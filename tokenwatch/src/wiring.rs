@@ -31,7 +31,8 @@ use crate::config::{self, Settings};
 use crate::explanation;
 use crate::leaks::{self, LeakDesk, PartnerKeys, Reporters};
 use crate::pipeline::{
-    LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle, decode_all,
+    LatencyCollector, Pipeline, PipelineMetrics, Positions, ProgressHandle, Writer, WriterParts,
+    decode_all,
 };
 use crate::registry::RegistryMetrics;
 use crate::secrets::SystemSecrets;
@@ -266,9 +267,14 @@ impl Wiring {
         Ok(Pipeline {
             engine: restored.engine,
             store: self.store.clone(),
-            dispatcher,
+            writer: Writer::start(WriterParts {
+                store: self.store.clone(),
+                dispatcher,
+                commits: sources.commit_handles(),
+                progress: self.progress.clone(),
+                clock: self.clock.clone(),
+            }),
             dead_letters: DeadLetters::open(&ingest.dead_letters, self.clock.clone(), letters)?,
-            commits: sources.commit_handles(),
             progress: self.progress.clone(),
             clock: self.clock.clone(),
             stored: StoredSet::default(),
@@ -276,6 +282,7 @@ impl Wiring {
             positions: Positions::restore(restored.positions),
             next_checkpoint: restored.next_checkpoint,
             checkpoint_interval: self.settings.pipeline.checkpoint_interval,
+            checkpoint_under_way: None,
             keeper,
             known: self.known.clone(),
             registry_metrics: self.metrics.registry.clone(),

@@ -206,8 +206,14 @@ impl Intake {
 
     /// Responds to and announces `findings`, as far as the decisions say.
     pub(super) async fn process(&mut self, findings: Vec<Finding>) {
-        if self.take_in(findings).await {
+        let mut findings = newest(findings);
+        while !findings.is_empty() {
+            let rest = findings.split_off(self.at_once(&findings));
+            if !self.take_in(findings).await {
+                return;
+            }
             self.flush().await;
+            findings = rest;
         }
     }
 

@@ -42,6 +42,19 @@ pub(super) struct Background {
 type Facts = Result<Option<TokenFacts>, StoreError>;
 
 impl Intake {
+    /// How many of `findings` are decided on before people hear of them: those behind need not wait for more facts than are asked
+    /// for at the same time.
+    pub(super) fn at_once(&self, findings: &[Finding]) -> usize {
+        let asks = |finding: &Finding| {
+            self.settings.response.concerns(finding) && !self.history.knows(finding.id)
+        };
+        let asking = findings.iter().enumerate().filter(|(_, finding)| asks(finding));
+        asking
+            .map(|(place, _)| place)
+            .nth(FACTS_AT_ONCE)
+            .unwrap_or(findings.len())
+    }
+
     /// Reads what deciding on responses takes, all at once: each answer that were waited for would be a stolen token's time.
     pub(super) async fn look_up(&self, findings: &[Finding]) -> Background {
         let settings = &self.settings.response;

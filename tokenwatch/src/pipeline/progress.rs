@@ -88,12 +88,36 @@ impl ProgressHandle {
         }
     }
 
-    /// A batch went all the way.
-    pub(super) fn batch(
+    /// A batch was judged.
+    pub(super) fn judged(
+        &self,
+        batch: &RecordBatch,
+        detections: &Detections,
+        decided_at: Timestamp,
+    ) {
+        self.metrics.signals.inc_by(detections.signals.len() as u64);
+        let mut opened = opened(&detections.findings).peekable();
+        if opened.peek().is_none() {
+            return;
+        }
+        let oldest = appended(batch).min();
+        let mut progress = self.lock();
+        for finding in opened {
+            progress
+                .latency
+                .gateway_to_finding
+                .record(finding.detected_at, decided_at);
+            if let Some(oldest) = oldest {
+                progress.latency.kafka_to_finding.record(oldest, decided_at);
+            }
+        }
+    }
+
+    /// A batch that was judged at `decided_at` is stored.
+    pub(super) fn stored(
         &self,
         batch: &RecordBatch,
         decoded: &Decoded<'_>,
-        detections: &Detections,
         decided_at: Timestamp,
         stored_at: Timestamp,
     ) {
@@ -110,27 +134,15 @@ impl ProgressHandle {
         for reject in &decoded.rejects {
             *progress.rejected.entry(reject.reason.name()).or_default() += 1;
         }
-        let appended = batch.records.iter().filter_map(|record| record.appended_at);
-        for appended_at in appended.clone() {
+        for appended_at in appended(batch) {
             progress
                 .latency
                 .kafka_to_stored
                 .record(appended_at, stored_at);
         }
-        let oldest = appended.min();
-        for finding in opened(&detections.findings) {
-            progress
-                .latency
-                .gateway_to_finding
-                .record(finding.detected_at, decided_at);
-            if let Some(oldest) = oldest {
-                progress.latency.kafka_to_finding.record(oldest, decided_at);
-            }
-        }
         drop(progress);
         self.metrics.events.inc_by(decoded.events.len() as u64);
         self.metrics.batches.inc();
-        self.metrics.signals.inc_by(detections.signals.len() as u64);
         self.metrics
             .batch_seconds
             .observe(stored_at.since(decided_at).as_secs_f64());
@@ -226,4 +238,9 @@ impl Recent {
 
 fn opened(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
     findings.iter().filter(|finding| finding.revision == 1)
+}
+
+/// When the broker took each record, of those that came through one.
+fn appended(batch: &RecordBatch) -> impl Iterator<Item = Timestamp> {
+    batch.records.iter().filter_map(|record| record.appended_at)
 }
