@@ -170,7 +170,7 @@ impl Ledger {
         match self {
             Self::Store(store) => facts::read(store, finding, with_networks).await,
             #[cfg(test)]
-            Self::Memory(memory) => memory.token_facts(),
+            Self::Memory(memory) => memory.token_facts().await,
         }
     }
 

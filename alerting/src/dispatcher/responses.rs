@@ -48,7 +48,10 @@ impl Intake {
         let asks = |finding: &Finding| {
             self.settings.response.concerns(finding) && !self.history.knows(finding.id)
         };
-        let asking = findings.iter().enumerate().filter(|(_, finding)| asks(finding));
+        let asking = findings
+            .iter()
+            .enumerate()
+            .filter(|(_, finding)| asks(finding));
         asking
             .map(|(place, _)| place)
             .nth(FACTS_AT_ONCE)

@@ -25,6 +25,7 @@ struct Tables {
     responses_fail: bool,
     orders: Vec<ResponseOrder>,
     facts: TokenFacts,
+    facts_take: Duration,
     calls: Vec<NodeCalls>,
     silences: Vec<Silence>,
     acknowledgements: Vec<Acknowledgement>,
@@ -73,6 +74,11 @@ impl MemoryLedger {
     /// What is known of every token.
     pub(crate) fn know(&self, facts: TokenFacts) {
         self.0.lock().unwrap().facts = facts;
+    }
+
+    /// How long the store takes to say what is known of a token.
+    pub(crate) fn delay_facts(&self, by: Duration) {
+        self.0.lock().unwrap().facts_take = by;
     }
 
     /// What gateways did with every token's calls since a response.
@@ -201,7 +207,9 @@ impl MemoryLedger {
         Ok(self.0.lock().unwrap().findings.get(&id).cloned())
     }
 
-    pub(super) fn token_facts(&self) -> Result<TokenFacts, StoreError> {
+    pub(super) async fn token_facts(&self) -> Result<TokenFacts, StoreError> {
+        let time = self.0.lock().unwrap().facts_take;
+        tokio::time::sleep(time).await;
         Ok(self.0.lock().unwrap().facts.clone())
     }
 

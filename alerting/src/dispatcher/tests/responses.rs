@@ -4,6 +4,7 @@ use tokenwatch_model::{NotificationResult, ResponseResult, TokenId};
 use tokio::runtime::Builder;
 
 use super::*;
+use crate::outgoing::Outgoing;
 use crate::testing::http_server::HttpServer;
 use crate::testing::{finding, revised, settings};
 
@@ -36,6 +37,26 @@ fn a_dry_run_is_recorded_once_and_the_message_says_so() {
         .as_ref()
         .expect("the message knows of it");
     assert_eq!(response.result, ResponseResult::WouldRespond);
+}
+
+#[test]
+fn people_hear_of_a_burst_while_responses_to_the_rest_of_it_are_decided() {
+    let (world, ops) = (World::new(), ScriptChannel::default());
+    world.ledger.delay_facts(Duration::from_secs(1));
+    world.process(ONE, &[&ops], async |process| {
+        pass(1).await;
+        process.announce(&world, &(1..=50).map(critical).collect::<Vec<_>>());
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(ops.attempts().len(), 16);
+        pass(5).await;
+    });
+    let sent = ops.attempts();
+    assert_eq!(sent.len(), 50);
+    let says = |message: &Outgoing| message.items.iter().all(|item| item.response.is_some());
+    assert!(
+        sent.iter().all(says),
+        "every message says what was done about its finding"
+    );
 }
 
 fn enforcing(url: &str, more: &str) -> String {
