@@ -14,7 +14,7 @@ from pathlib import Path
 
 import engine
 import traffic
-from services import FETCHED, STORE_AND_CONSOLE, Services, wait_for
+from services import FETCHED, STORE_AND_CONSOLE, Services, wait_for, webhook_receiver, webhook_target
 
 EVENTS = int(os.environ.get("E2E_KILL_EVENTS", 200_000))
 KILLS = int(os.environ.get("E2E_KILLS", 10))
@@ -49,14 +49,7 @@ checkpoint_interval = "2s"
 [alerting]
 max_age = "30d"
 retry_delays = ["1s", "2s", "4s"]
-
-[[alerting.receivers]]
-kind = "webhook"
-name = "soc"
-url = "http://{sink}/findings"
-secret_env = ["WEBHOOK_SECRET"]
-allow_private = true
-
+{receiver}
 [[alerting.routes]]
 severity = "low"
 receivers = ["soc"]
@@ -64,13 +57,7 @@ receivers = ["soc"]
 [alerting.response]
 mode = "enforce"
 max_per_hour = 1000
-
-[alerting.response.target]
-name = "gateway"
-url = "http://{sink}/revoke"
-secret_env = ["WEBHOOK_SECRET"]
-allow_private = true
-"""
+{target}"""
 
 
 class Run:
@@ -83,7 +70,8 @@ class Run:
             geo=[str(path) for path in sorted((FETCHED / "geo").glob("*.mmdb"))],
             bootstrap=kafka.bootstrap,
             topic=TOPIC,
-            sink=self.sink.address,
+            receiver=webhook_receiver("soc", self.sink.address),
+            target=webhook_target(self.sink.address),
         )
         self.started = time.monotonic()
         self.tokenwatch = services.tokenwatch(config + STORE_AND_CONSOLE + traffic.POLICY, {"WEBHOOK_SECRET": self.sink.secret})

@@ -47,6 +47,29 @@ listen = "127.0.0.1:0"
 Post = collections.namedtuple("Post", "at path headers body")
 
 
+def webhook_receiver(name, address, secret="WEBHOOK_SECRET"):
+    """Configuration of a receiver of findings at a sink."""
+    return f"""
+[[alerting.receivers]]
+kind = "webhook"
+name = "{name}"
+url = "http://{address}/findings"
+secret_env = ["{secret}"]
+allow_private = true
+"""
+
+
+def webhook_target(address, secret="WEBHOOK_SECRET"):
+    """Configuration of a sink as the target of responses."""
+    return f"""
+[alerting.response.target]
+name = "gateway"
+url = "http://{address}/revoke"
+secret_env = ["{secret}"]
+allow_private = true
+"""
+
+
 def skip(reason):
     print(f"SKIPPED: {reason}", file=sys.stderr)
     sys.exit(SKIPPED)

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import engine  # noqa: E402
 import traffic  # noqa: E402
-from services import FETCHED, STORE_AND_CONSOLE, TOKENWATCH, HttpSink, Services, wait_for  # noqa: E402
+from services import FETCHED, STORE_AND_CONSOLE, TOKENWATCH, HttpSink, Services, wait_for, webhook_receiver, webhook_target  # noqa: E402
 
 TOPIC, PARTITIONS = "gateway.access", 3
 HISTORY_DAYS, HISTORY_CALLS = 14, 2_500
@@ -64,14 +64,7 @@ privileged = ["/admin/{{*rest}}"]
 [[detectors.out_of_scope.policies]]
 consumers = {consumers}
 allow = [{{ routes = ["/v1/{{*rest}}"] }}]
-
-[[alerting.receivers]]
-kind = "webhook"
-name = "soc"
-url = "http://{sink}/findings"
-secret_env = ["WEBHOOK_SECRET"]
-allow_private = true
-
+{receiver}
 [[alerting.routes]]
 severity = "low"
 receivers = ["soc"]
@@ -82,13 +75,7 @@ max_per_hour = 1000
 max_per_hour_per_owner = 1000
 effect_grace = "1s"
 watch_for = "{watch_for}"
-
-[alerting.response.target]
-name = "gateway"
-url = "http://{sink}/revoke"
-secret_env = ["WEBHOOK_SECRET"]
-allow_private = true
-"""
+{target}"""
 
 
 class Stolen(traffic.Token):
@@ -313,7 +300,15 @@ def main():
     with Services() as services:
         sink = HttpSink()
         kafka = services.kafka({TOPIC: PARTITIONS}, "message.timestamp.type=LogAppendTime")
-        config = CONFIG.format(geo=databases(), bootstrap=kafka.bootstrap, topic=TOPIC, consumers=[token.consumer() for token in stolen], sink=sink.address, watch_for=arguments.watch_for)
+        config = CONFIG.format(
+            geo=databases(),
+            bootstrap=kafka.bootstrap,
+            topic=TOPIC,
+            consumers=[token.consumer() for token in stolen],
+            receiver=webhook_receiver("soc", sink.address),
+            target=webhook_target(sink.address),
+            watch_for=arguments.watch_for,
+        )
         tokenwatch = services.tokenwatch(config + STORE_AND_CONSOLE, {"WEBHOOK_SECRET": "whsec_" + "QUJD" * 8})
         history = ship_history(kafka, stolen)
         wait_for("the history", lambda: processed(tokenwatch) >= history, 300)

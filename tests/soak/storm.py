@@ -29,7 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import engine  # noqa: E402
-from services import STORE_AND_CONSOLE, Services, wait_for  # noqa: E402
+from services import STORE_AND_CONSOLE, Services, wait_for, webhook_receiver, webhook_target  # noqa: E402
 
 TOPIC, PARTITIONS = "gateway.access", 3
 RECEIVERS = {
@@ -76,13 +76,7 @@ inhibit = false
 mode = "enforce"
 max_per_hour = {limit}
 max_per_hour_per_owner = {limit}
-
-[alerting.response.target]
-name = "gateway"
-url = "http://{gateway}/revoke"
-secret_env = ["GATEWAY_SECRET"]
-allow_private = true
-
+{target}
 [[alerting.response.rules]]
 severity = "low"
 detectors = ["out_of_scope"]
@@ -92,15 +86,6 @@ action = "suspend"
 TEAMS = [f"team-{number:02}" for number in range(50)]
 # Responses in an hour, at most: with --suspend-all more are wanted than that.
 RESPONSES_LIMIT = 1_000
-
-RECEIVER = """
-[[alerting.receivers]]
-kind = "webhook"
-name = "{name}"
-url = "http://{address}/findings"
-secret_env = ["{secret}"]
-allow_private = true
-"""
 
 FINDINGS = "SELECT id, toString(severity) AS severity FROM findings FINAL WHERE detector = 'out_of_scope'"
 # The last word on every message: of two lines of one moment, the one that says how it ended.
@@ -187,7 +172,7 @@ def start(services, suspend_all):
         with sink_of(name):
             sinks[name] = services.webhook_sink(*behaviour)
     kafka = services.kafka({TOPIC: PARTITIONS})
-    receivers = "".join(RECEIVER.format(name=name, address=sinks[name].address, secret=f"{name.upper()}_SECRET") for name in RECEIVERS)
+    receivers = "".join(webhook_receiver(name, sinks[name].address, f"{name.upper()}_SECRET") for name in RECEIVERS)
     config = CONFIG.format(
         bootstrap=kafka.bootstrap,
         topic=TOPIC,
@@ -196,7 +181,7 @@ def start(services, suspend_all):
         limit=RESPONSES_LIMIT,
         receivers=receivers,
         names=list(RECEIVERS),
-        gateway=sinks["gateway"].address,
+        target=webhook_target(sinks["gateway"].address, "GATEWAY_SECRET"),
     )
     environment = {f"{name.upper()}_SECRET": sink.secret for name, sink in sinks.items()}
     return kafka, sinks, services.tokenwatch(config + STORE_AND_CONSOLE, environment)

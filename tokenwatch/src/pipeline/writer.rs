@@ -6,12 +6,14 @@
 //! it is, on both ways. Who sends more than there is room for waits, so a store that is away stops consumption.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokenwatch_alerting::Dispatcher;
 use tokenwatch_detectors::{Detections, EngineStats};
 use tokenwatch_model::{AccessEvent, Clock, Finding, Incident, Signal, Timestamp};
 use tokenwatch_store::{Checkpoint, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::decode::DecodedBatch;
@@ -20,8 +22,12 @@ use crate::sources::CommitHandles;
 
 /// Events that may wait to be written: two full batches, about 70 MB with their records.
 const EVENTS_WAITING_LIMIT: u32 = 40_000;
-/// Findings that may wait, and incidents with them.
+/// Findings that may wait.
 const FINDINGS_WAITING_LIMIT: u32 = 10_000;
+/// Between the beginnings of two writes of events, unless much waits: a write costs 50 ms of CPU however little it writes.
+const PAUSE: Duration = Duration::from_millis(250);
+/// So many events are much.
+const MANY_EVENTS: u32 = EVENTS_WAITING_LIMIT / 2;
 /// Entries that are looked at together; there are far fewer.
 const ENTRIES_LIMIT: usize = 1_000;
 
@@ -37,7 +43,7 @@ pub(crate) struct WriterParts {
 
 /// The two ways into the store.
 pub(crate) struct Writer {
-    findings: Way<Told>,
+    findings: Way<Vec<Finding>>,
     rows: Way<Row>,
 }
 
@@ -68,14 +74,9 @@ enum Work<T> {
     Flush(oneshot::Sender<()>),
 }
 
-struct Told {
-    findings: Vec<Finding>,
-    incidents: Vec<Incident>,
-}
-
 enum Row {
     Batch(Box<Judged>),
-    Signals(Vec<Signal>),
+    Found(Vec<Signal>, Vec<Incident>),
     Checkpoint {
         checkpoint: Box<Checkpoint>,
         engine: EngineStats,
@@ -108,16 +109,12 @@ impl Writer {
             incidents,
             ..
         } = detections;
-        let told = findings.len() + incidents.len();
-        if told > 0 {
-            let findings = Told {
-                findings,
-                incidents,
-            };
-            self.findings.send(told, findings).await?;
+        if !findings.is_empty() {
+            self.findings.send(findings.len(), findings).await?;
         }
-        if !signals.is_empty() {
-            self.rows.send(signals.len(), Row::Signals(signals)).await?;
+        let rows = signals.len() + incidents.len();
+        if rows > 0 {
+            self.rows.send(rows, Row::Found(signals, incidents)).await?;
         }
         Ok(())
     }
@@ -201,33 +198,27 @@ impl<T: Send + 'static> Way<T> {
 }
 
 impl WriterParts {
-    /// Findings and incidents as they come; people hear of nothing that is not stored.
+    /// Findings as they come; people hear of nothing that is not stored.
     async fn write_findings(
         self,
-        mut work: mpsc::UnboundedReceiver<Work<Told>>,
+        mut work: mpsc::UnboundedReceiver<Work<Vec<Finding>>>,
     ) -> Result<(), StoreError> {
         let mut waiting = Vec::new();
         while work.recv_many(&mut waiting, ENTRIES_LIMIT).await > 0 {
-            let (mut findings, mut incidents) = (Vec::new(), Vec::new());
+            let mut findings = Vec::new();
             let (mut rooms, mut flushes) = (Vec::new(), Vec::new());
             for work in waiting.drain(..) {
                 match work {
-                    Work::Write(told, room) => {
-                        findings.extend(told.findings);
-                        incidents.extend(told.incidents);
+                    Work::Write(some, room) => {
+                        findings.extend(some);
                         rooms.push(room);
                     }
                     Work::Flush(done) => flushes.push(done),
                 }
             }
-            let tell = async {
-                self.store.insert_findings(&findings).await?;
-                self.dispatcher.offer(&findings);
-                self.progress.findings(&findings);
-                Ok(())
-            };
-            // Together: what is done about a finding waits for that finding's row alone.
-            tokio::try_join!(tell, self.store.insert_incidents(&incidents))?;
+            self.store.insert_findings(&findings).await?;
+            self.dispatcher.offer(&findings);
+            self.progress.findings(&findings);
             drop(rooms);
             tell_all(flushes);
         }
@@ -240,7 +231,15 @@ impl WriterParts {
         mut work: mpsc::UnboundedReceiver<Work<Row>>,
     ) -> Result<(), StoreError> {
         let mut waiting = Vec::new();
+        let mut next_write = Instant::now();
         while work.recv_many(&mut waiting, ENTRIES_LIMIT).await > 0 {
+            // Little waits for more.
+            while !is_much(&waiting)
+                && let Ok(1..) =
+                    timeout_at(next_write, work.recv_many(&mut waiting, ENTRIES_LIMIT)).await
+            {
+            }
+            next_write = Instant::now() + PAUSE;
             let mut rows = Rows::default();
             let mut flushes = Vec::new();
             for work in waiting.drain(..) {
@@ -249,8 +248,9 @@ impl WriterParts {
                         rows.batches.push(judged);
                         rows.rooms.push(room);
                     }
-                    Work::Write(Row::Signals(signals), room) => {
+                    Work::Write(Row::Found(signals, incidents), room) => {
                         rows.signals.extend(signals);
+                        rows.incidents.extend(incidents);
                         rows.rooms.push(room);
                     }
                     Work::Write(
@@ -285,6 +285,7 @@ impl WriterParts {
         tokio::try_join!(
             self.store.insert_events(events),
             self.store.insert_signals(&rows.signals),
+            self.store.insert_incidents(&rows.incidents),
         )?;
         let stored_at = self.clock.now();
         for judged in &rows.batches {
@@ -296,11 +297,24 @@ impl WriterParts {
     }
 }
 
+/// Whether this should be written at once: somebody waits for it, or it fills the room.
+fn is_much(waiting: &[Work<Row>]) -> bool {
+    let mut events = 0;
+    waiting.iter().any(|work| match work {
+        Work::Flush(_) => true,
+        Work::Write(_, room) => {
+            events += room.num_permits();
+            events >= MANY_EVENTS as usize
+        }
+    })
+}
+
 /// What is written as one.
 #[derive(Default)]
 struct Rows {
     batches: Vec<Box<Judged>>,
     signals: Vec<Signal>,
+    incidents: Vec<Incident>,
     rooms: Vec<OwnedSemaphorePermit>,
 }
 
