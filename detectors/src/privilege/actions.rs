@@ -16,7 +16,10 @@ pub(super) fn classify_action(route: &str) -> Option<Privilege> {
             (Grade::Notable, grades.notable),
             (Grade::Burst, grades.burst),
         ];
-        let grade = lists.into_iter().find(|(_, names)| names.contains(&action));
+        let grade = lists.into_iter().find(|(_, names)| {
+            // Google's compute and storage begin theirs with a small letter, Azure's may be written in capitals.
+            names.iter().any(|name| name.eq_ignore_ascii_case(action))
+        });
         grade.map(|(grade, _)| Privilege { class, grade })
     })
 }
@@ -25,7 +28,7 @@ pub(super) fn classify_action(route: &str) -> Option<Privilege> {
 /// without the version that Lambda puts behind its names.
 pub(crate) fn action_of(route: &str) -> &str {
     let action = match route.rsplit_once('/') {
-        Some((before, "write" | "delete" | "action")) => {
+        Some((before, verb)) if VERBS.iter().any(|known| known.eq_ignore_ascii_case(verb)) => {
             let start = before.rfind('/').map_or(0, |at| at + 1);
             &route[start..]
         }
@@ -45,6 +48,9 @@ pub(crate) fn action_of(route: &str) -> &str {
         _ => action,
     }
 }
+
+/// What Azure's actions end with.
+const VERBS: [&str; 3] = ["write", "delete", "action"];
 
 struct Grades {
     blatant: &'static [&'static str],
@@ -86,13 +92,17 @@ const ACCOUNTS: Grades = Grades {
         "AddRoleToInstanceProfile",
         "AttachRolePolicy",
         "CreateAccount",
+        "CreateFoundationModelAgreement",
         "CreateGroup",
         "CreateOpenIDConnectProvider",
         "CreateRole",
         "CreateSAMLProvider",
         "CreateServiceAccount",
+        "EnableRegion",
         "InviteAccountToOrganization",
+        "PutFoundationModelEntitlement",
         "PutRolePolicy",
+        "PutUseCaseForModelAccess",
         "SetIamPolicy",
         "UpdateSAMLProvider",
         "roleDefinitions/write",
@@ -126,8 +136,15 @@ const CREDENTIALS: Grades = Grades {
         "UpdateAccessKey",
         "UpdateAccountPasswordPolicy",
         "UploadSSHPublicKey",
+        "federatedIdentityCredentials/write",
+        "regenerateKey/action",
     ],
-    burst: &[],
+    burst: &[
+        "GenerateAccessToken",
+        "GenerateIdToken",
+        "SignBlob",
+        "SignJwt",
+    ],
 };
 
 /// T1562.008 Disable or Modify Cloud Logs, T1562.001 Disable or Modify Tools, T1070 Indicator Removal.
@@ -162,11 +179,13 @@ const TAMPERING: Grades = Grades {
         "diagnosticSettings/delete",
     ],
     notable: &[
+        "CreateExclusion",
         "CreateFilter",
         "CreateIPSet",
         "DeleteAlarms",
         "DeleteConfigRule",
         "DeleteGuardrail",
+        "DeleteLog",
         "DeleteLogGroup",
         "DeleteLogStream",
         "DeleteLoggingConfiguration",
@@ -179,6 +198,8 @@ const TAMPERING: Grades = Grades {
         "PutRetentionPolicy",
         "UpdateIPSet",
         "UpdateSink",
+        "flowLogs/delete",
+        "locks/delete",
     ],
     burst: &[],
 };
@@ -223,8 +244,13 @@ const SHARING: Grades = Grades {
         "PutBucketReplication",
         "PutBucketWebsite",
         "ReplaceNetworkAclEntry",
+        "SetIamPermissions",
         "SetRepositoryPolicy",
         "StartExportTask",
+        "beginGetAccess/action",
+        "createShareableLinks/action",
+        "listAccountSas/action",
+        "listServiceSas/action",
     ],
     burst: &[],
 };
@@ -243,11 +269,14 @@ const EXECUTION: Grades = Grades {
         "ModifyInstanceAttribute",
         "ResumeSession",
         "SendCommand",
+        "SetCommonInstanceMetadata",
+        "SetMetadata",
         "StartAutomationExecution",
         "StartSession",
         "UpdateFunctionCode",
         "UpdateFunctionConfiguration",
         "UpdateNotebookInstanceLifecycleConfig",
+        "extensions/write",
         "runCommand/action",
     ],
     burst: &[],
@@ -312,6 +341,18 @@ mod tests {
         check(
             "Microsoft.Authorization/roleAssignments/write",
             Some((PrivilegeClass::Accounts, Grade::Blatant)),
+        );
+        check(
+            "MICROSOFT.AUTHORIZATION/ROLEASSIGNMENTS/WRITE",
+            Some((PrivilegeClass::Accounts, Grade::Blatant)),
+        );
+        check(
+            "v1.compute.disks.setIamPolicy",
+            Some((PrivilegeClass::Accounts, Grade::Notable)),
+        );
+        check(
+            "GenerateAccessToken",
+            Some((PrivilegeClass::Credentials, Grade::Burst)),
         );
         check(
             "ec2.amazonaws.com/ModifySnapshotAttribute",

@@ -52,15 +52,30 @@ fn classify_word(word: &str, method: &str, writes: bool) -> Option<PrivilegeClas
         | "clusterrolebindings"
         | "serviceaccounts"
         | "service-accounts" => Some(C::Accounts),
-        "keys" | "api-keys" | "api_keys" | "apikeys" | "tokens" | "access-tokens"
-        | "credentials" | "secrets" | "ssh-keys" | "ssh_keys" | "deploy-keys" | "mfa" | "2fa"
-        | "password" | "passwords" => Some(C::Credentials),
+        "keys"
+        | "api-keys"
+        | "api_keys"
+        | "apikeys"
+        | "tokens"
+        | "access-tokens"
+        | "credentials"
+        | "secrets"
+        | "ssh-keys"
+        | "ssh_keys"
+        | "deploy-keys"
+        | "mfa"
+        | "2fa"
+        | "password"
+        | "passwords"
+        | "certificatesigningrequests" => Some(C::Credentials),
         "webhooks" | "webhook" | "hooks" | "shares" | "sharing" => Some(C::Sharing),
         "audit" | "audit-log" | "audit-logs" | "audit_logs" | "auditlogs" | "logging" => {
             Some(C::Tampering)
         }
         "logs" | "alerts" if method == "DELETE" => Some(C::Tampering),
-        "exec" | "execute" | "run-command" | "shell" | "portforward" => Some(C::Execution),
+        "exec" | "execute" | "run-command" | "shell" | "portforward" | "ephemeralcontainers" => {
+            Some(C::Execution)
+        }
         "purge" | "wipe" | "truncate" => Some(C::Destruction),
         _ => None,
     }
