@@ -234,6 +234,9 @@ impl Case {
         if self.incident.is_over(now) {
             self.incident = IncidentRecord::new(now);
         }
+        if self.is_another_outage(&hit, now) {
+            self.end_outage(key, hit.story.detector, now, out);
+        }
         self.incident.touch(now);
         let (detector, db, hard) = (hit.story.detector, hit.evidence_db, hit.hard);
         let bulk = hit.bulk.take();
@@ -254,6 +257,40 @@ impl Case {
             }
         }
         self.tell_incident(key, out);
+    }
+
+    /// Whether a hit of many tokens is part of nothing that goes on.
+    fn is_another_outage(&self, hit: &Hit, now: Timestamp) -> bool {
+        matches!(hit.story.belonging, Belonging::Together(_))
+            && !self
+                .episodes
+                .iter()
+                .any(|episode| episode.detector() == hit.story.detector && fits(episode, hit, now))
+    }
+
+    /// Ends what befell many until now, and the incident with it: another outage has to be told by itself, and an incident
+    /// that was told keeps quiet what else belongs to it.
+    fn end_outage(
+        &mut self,
+        key: &SubjectKey,
+        detector: tokenwatch_model::Detector,
+        now: Timestamp,
+        out: &mut Detections,
+    ) {
+        let incident = self.incident.id(key);
+        let of_detector = |episode: &&mut Episode| episode.detector() == detector;
+        for episode in self.episodes.iter_mut().filter(of_detector) {
+            if episode.open && episode.visible() {
+                episode.open = false;
+                episode.tell(now);
+                self.incident.note(episode, key);
+                out.findings.push(episode.finding(key, incident.clone()));
+            }
+        }
+        self.episodes
+            .retain(|episode| episode.detector() != detector);
+        self.tell_incident(key, out);
+        self.incident = IncidentRecord::new(now);
     }
 
     /// Notes evidence from elsewhere, which counts from `at` on.
@@ -342,17 +379,10 @@ impl Case {
         scene: &Scene<'_, '_>,
     ) -> usize {
         let detector = hit.story.detector;
-        let known = self.episodes.iter().rposition(|episode| {
-            let same_window = episode.window_start == hit.window_start;
-            // What stands by itself has an end: the next time is another one, whatever its size.
-            let again =
-                hit.story.belonging != Belonging::Standing && hit.size < NEW_EPISODE * episode.size;
-            let fits = episode.open || same_window || again;
-            // Signals of a soft count say nothing that the finding after them does not say better.
-            let outgrown =
-                episode.standing == Standing::Signals && hit.tier == Tier::Finding && hit.confirm;
-            episode.detector() == detector && fits && !outgrown
-        });
+        let known = self
+            .episodes
+            .iter()
+            .rposition(|episode| episode.detector() == detector && fits(episode, &hit, scene.now));
         let Some(index) = known else {
             self.episodes
                 .retain(|episode| episode.detector() != detector);
@@ -367,10 +397,16 @@ impl Case {
             episode.opened_at = scene.now;
         }
         let severity = hit.severity;
+        let belonging = hit.story.belonging;
         episode.strengthen(hit, bulk.is_some(), scene.now);
         episode.raise(severity, Vec::new());
         match bulk {
-            Some(bulk) => episode.absorb(&bulk, scene.now),
+            Some(bulk) => {
+                episode.absorb(&bulk);
+                if episode.is_kept_by(belonging) {
+                    episode.postpone(scene.now);
+                }
+            }
             None if reopened => episode.join(scene, true),
             None => {}
         }
@@ -411,6 +447,21 @@ impl Case {
         });
         episodes.chain(parked).min()
     }
+}
+
+/// Whether a hit of the same detector belongs to an episode: to an open one, or a closed one to take up again.
+fn fits(episode: &Episode, hit: &Hit, now: Timestamp) -> bool {
+    let same_window = episode.window_start == hit.window_start;
+    let goes_on = match hit.story.belonging {
+        Belonging::Together(_) => episode.open && episode.unfolds_into(hit, now),
+        // What stands by itself has an end: the next time is another one, whatever its size.
+        Belonging::Standing => episode.open,
+        _ => episode.open || hit.size < NEW_EPISODE * episode.size,
+    };
+    // Signals of a soft count say nothing that the finding after them does not say better.
+    let outgrown =
+        episode.standing == Standing::Signals && hit.tier == Tier::Finding && hit.confirm;
+    (goes_on || same_window) && !outgrown
 }
 
 /// The id of the incident of `subject` that began at `start`.

@@ -5,8 +5,10 @@
 //! complete as long as the streams are no further apart than ten seconds; soft hits are therefore confirmed a minute late.
 //! A window is sealed when the watermark of all streams has passed it; that is when a failure of the fleet is told.
 
+mod failure;
 mod peers;
 mod popularity;
+mod usual;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,8 +16,10 @@ use std::collections::btree_map::Entry;
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{AccessEvent, Outcome, Timestamp};
 
+pub(crate) use failure::GroupFailure;
 pub(crate) use peers::{Caps, Peers};
 pub(crate) use popularity::{ANY, Popularity};
+use usual::Usual;
 
 use crate::config::FleetFailureConfig;
 use crate::hash_text;
@@ -49,6 +53,7 @@ pub(crate) struct Commons {
     pub(crate) popularity: Popularity,
     pub(crate) peers: Peers,
     pub(crate) words: RouteWords,
+    usual: Usual,
     /// Groups and windows that found no room.
     pub(crate) overflowed: u64,
 }
@@ -125,20 +130,6 @@ pub(crate) fn client_family(agent: &str) -> &str {
     agent.split(['/', ' ']).next().unwrap_or(agent)
 }
 
-/// Something that happened to much of a group in one sealed window.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct GroupFailure {
-    /// The window's number.
-    pub(crate) window: i64,
-    /// Which group: `fleet`, `consumer acme`, `client acme-sdk`, `route /v1/orders`.
-    pub(crate) group: String,
-    pub(crate) failing: u32,
-    pub(crate) active: u32,
-    pub(crate) routes: Vec<String>,
-    /// They did not fail, but made far more calls than they usually do.
-    pub(crate) surge: bool,
-}
-
 impl Commons {
     /// Counts a call of `token` in its newest window; older ones count for nothing, and in one that is sealed for the token
     /// alone: what it knows of itself must not depend on how far others are.
@@ -167,9 +158,13 @@ impl Commons {
                 cell.active += 1;
                 cell.rated += u32::from(is_rated);
             });
+            if is_rated {
+                self.count_usual(number, groups, false);
+            }
         }
         if is_hot && mark.counts(HOT) {
             self.add(number, groups, |cell| cell.hot += 1);
+            self.count_usual(number, groups, true);
             self.name(number, event, groups);
         }
         if is_failing && mark.counts(FAILING) {
@@ -182,6 +177,14 @@ impl Commons {
             match self.cell(number, key) {
                 Some(cell) => change(cell),
                 None => self.overflowed += 1,
+            }
+        }
+    }
+
+    fn count_usual(&mut self, number: i64, groups: Groups, hot: bool) {
+        for key in groups.keys() {
+            if !self.usual.count(key, number, hot) {
+                self.overflowed += 1;
             }
         }
     }
@@ -262,7 +265,7 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        readable(from, to).any(|number| self.is_common_in(groups, number, FAILING_OF, settings))
+        readable(from, to).any(|number| self.is_common_in(groups, number, What::Fails, settings))
     }
 
     /// The same for a surge of calls.
@@ -273,7 +276,7 @@ impl Commons {
         to: Timestamp,
         settings: &FleetFailureConfig,
     ) -> bool {
-        readable(from, to).any(|number| self.is_common_in(groups, number, HOT_OF, settings))
+        readable(from, to).any(|number| self.is_common_in(groups, number, What::Surges, settings))
     }
 
     /// Whether the fleet, or one of the groups, failed in one window, by its number; it must have ended long enough ago.
@@ -283,7 +286,7 @@ impl Commons {
         window: u32,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.is_common_in(groups, i64::from(window), FAILING_OF, settings)
+        self.is_common_in(groups, i64::from(window), What::Fails, settings)
     }
 
     /// The same for a surge.
@@ -293,33 +296,34 @@ impl Commons {
         window: u32,
         settings: &FleetFailureConfig,
     ) -> bool {
-        self.is_common_in(groups, i64::from(window), HOT_OF, settings)
+        self.is_common_in(groups, i64::from(window), What::Surges, settings)
     }
 
-    /// Whether what `of` reads of a cell is common to the fleet, or to one of the groups, in the five minutes that end with
-    /// window `number`.
+    /// Whether what befalls tokens is common to the fleet, or to one of the groups, in the five minutes that end with window
+    /// `number`.
     fn is_common_in(
         &self,
         groups: Groups,
         number: i64,
-        of: fn(&Cell) -> (u32, u32),
+        what: What,
         settings: &FleetFailureConfig,
     ) -> bool {
-        let (of_fleet, _) = self.pair(FLEET, number, of);
+        let (of_fleet, _) = self.pair(FLEET, number, what);
         // Whoever counts for a group counts for the fleet, so that one look says no at most times.
         of_fleet >= settings.fleet_tokens.min(settings.group_tokens)
             && groups.keys().any(|key| {
-                let (affected, all) = self.pair(key, number, of);
+                let (affected, all) = self.pair(key, number, what);
                 is_common(key, affected, all, settings)
+                    && (what == What::Fails || !self.usual.is_chance(key, number, affected, all))
             })
     }
 
     /// The sums of two counts of a group over the five minutes that end with window `number`.
-    fn pair(&self, key: u64, number: i64, of: fn(&Cell) -> (u32, u32)) -> (u32, u32) {
+    fn pair(&self, key: u64, number: i64, what: What) -> (u32, u32) {
         let windows = self.windows.range(number - SPAN + 1..=number);
         let cells = windows.filter_map(|(_, window)| window.cells.get(&key));
         cells
-            .map(of)
+            .map(|cell| what.of(cell))
             .fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1))
     }
 
@@ -369,57 +373,6 @@ impl Commons {
     }
 }
 
-impl Commons {
-    /// What failed together in the five minutes that end with window `number`, if any of its tokens began to fail in it.
-    fn failure_of(&self, number: i64, settings: &FleetFailureConfig) -> Option<GroupFailure> {
-        let window = self.windows.get(&number)?;
-        let fleet = self.sum(FLEET, number);
-        let all = fails_together(FLEET, &fleet, settings);
-        let failing = window
-            .cells
-            .iter()
-            .filter(|(key, cell)| cell.failing > 0 && (**key == FLEET) == all)
-            .map(|(key, _)| (*key, self.sum(*key, number)))
-            .filter(|(key, cell)| {
-                fails_together(*key, cell, settings) || is_route(cell, fleet.active, settings)
-            })
-            // The failing of a group is one fact: the largest of its groups tells it.
-            .max_by_key(|(key, cell)| (cell.failing, cell.active, *key));
-        failing.map(|(_, cell)| GroupFailure {
-            window: number,
-            group: cell.name.unwrap_or_default(),
-            failing: cell.failing,
-            active: if cell.active == 0 {
-                fleet.active
-            } else {
-                cell.active
-            },
-            routes: window.routes.clone(),
-            surge: false,
-        })
-    }
-
-    /// The group that surged together in the five minutes that end with window `number`, if any began to in it.
-    fn surge_of(&self, number: i64, settings: &FleetFailureConfig) -> Option<GroupFailure> {
-        let window = self.windows.get(&number)?;
-        let surging = window
-            .cells
-            .iter()
-            .filter(|(_, cell)| cell.hot > 0)
-            .map(|(key, _)| (*key, self.sum(*key, number)))
-            .filter(|(key, cell)| is_common(*key, cell.hot, cell.rated, settings))
-            .max_by_key(|(key, cell)| (cell.hot, cell.rated, *key));
-        surging.map(|(_, cell)| GroupFailure {
-            window: number,
-            group: cell.name.unwrap_or_default(),
-            failing: cell.hot,
-            active: cell.rated,
-            routes: Vec::new(),
-            surge: true,
-        })
-    }
-}
-
 impl Mark {
     /// Ends a window; another one begins `later` windows after it.
     pub(crate) fn begin(&mut self, later: u32) -> Self {
@@ -447,10 +400,22 @@ fn readable(from: Timestamp, to: Timestamp) -> std::ops::RangeInclusive<i64> {
     window_of(from)..=(to.as_secs() - READ_LAG_S).div_euclid(WINDOW_S) - 1
 }
 
-/// Tokens of a group that fail, of its active ones.
-const FAILING_OF: fn(&Cell) -> (u32, u32) = |cell| (cell.failing, cell.active);
-/// Tokens of a group that surge, of those with a habit of the rate.
-const HOT_OF: fn(&Cell) -> (u32, u32) = |cell| (cell.hot, cell.rated);
+/// What befalls tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Fails,
+    Surges,
+}
+
+impl What {
+    /// Tokens of a group that it befalls, of those that it might.
+    fn of(self, cell: &Cell) -> (u32, u32) {
+        match self {
+            Self::Fails => (cell.failing, cell.active),
+            Self::Surges => (cell.hot, cell.rated),
+        }
+    }
+}
 
 /// Indices of what a token counts as.
 const ACTIVE: u16 = 0;
@@ -461,10 +426,6 @@ fn fails_at(mark: Mark) -> bool {
     mark.failed > 0 && mark.failed.saturating_mul(FAILING_PART) >= mark.calls
 }
 
-fn fails_together(key: u64, cell: &Cell, settings: &FleetFailureConfig) -> bool {
-    is_common(key, cell.failing, cell.active, settings)
-}
-
 fn is_common(key: u64, affected: u32, all: u32, settings: &FleetFailureConfig) -> bool {
     let (tokens, share) = if key == FLEET {
         (settings.fleet_tokens, settings.fleet_share)
@@ -472,11 +433,6 @@ fn is_common(key: u64, affected: u32, all: u32, settings: &FleetFailureConfig) -
         (settings.group_tokens, settings.group_share)
     };
     affected >= tokens && f64::from(affected) >= share * f64::from(all) && all > 0
-}
-
-/// A route has no tokens of its own: it fails if as many fail there as make a failure of the fleet, or an eighth of all.
-fn is_route(cell: &Cell, active: u32, settings: &FleetFailureConfig) -> bool {
-    cell.active == 0 && cell.failing >= settings.fleet_tokens.max(active / 8)
 }
 
 fn keep_first(routes: &mut Vec<String>, route: &str) {

@@ -115,6 +115,7 @@ impl Episode {
             Belonging::Count { .. } => hit.story.figures.observed.map_or(1, |count| count as u64),
             Belonging::OwnHits
             | Belonging::Standing
+            | Belonging::Together(_)
             | Belonging::Newcomer
             | Belonging::Place(_)
             | Belonging::Client(_)
@@ -152,7 +153,8 @@ impl Episode {
         match hit.bulk {
             Some(bulk) => {
                 episode.event_count = 0;
-                episode.absorb(&bulk, scene.now);
+                episode.absorb(&bulk);
+                episode.postpone(scene.now);
             }
             None => episode.join(scene, true),
         }
@@ -210,7 +212,7 @@ impl Episode {
     }
 
     /// Adds the events of a sealed window.
-    pub(crate) fn absorb(&mut self, bulk: &Bulk, now: Timestamp) {
+    pub(crate) fn absorb(&mut self, bulk: &Bulk) {
         self.event_count += bulk.events;
         self.refused += bulk.refused;
         self.succeeded += bulk.succeeded;
@@ -221,10 +223,28 @@ impl Episode {
             .last_event_at
             .max(Timestamp::from_secs(bulk.last_event_s));
         self.samples.absorb(&bulk.samples);
-        self.postpone(now);
     }
 
-    fn postpone(&mut self, now: Timestamp) {
+    /// Whether the hit that was just taken over, which belongs so, keeps the episode going: what befalls another group than
+    /// the one that is told does not.
+    pub(crate) fn is_kept_by(&self, belonging: Belonging) -> bool {
+        match (self.story.belonging, belonging) {
+            (Belonging::Together(told), Belonging::Together(newer)) => told.is_same(newer),
+            _ => true,
+        }
+    }
+
+    /// Whether a hit of many tokens is part of what the episode tells.
+    pub(crate) fn unfolds_into(&self, hit: &Hit, now: Timestamp) -> bool {
+        matches!(
+            (self.story.belonging, hit.story.belonging),
+            (Belonging::Together(told), Belonging::Together(newer))
+                if told.includes(newer, self.opened_at, now)
+        )
+    }
+
+    /// Puts its end off.
+    pub(crate) fn postpone(&mut self, now: Timestamp) {
         let deadline = now + std::time::Duration::from_secs(self.quiet_s.unsigned_abs());
         // A count that stays high for a day is the new normal, which the habit learns.
         let bounded = if self.is_count() {
@@ -260,6 +280,11 @@ impl Episode {
             || (hit.story.rank == self.story.rank && larger)
         {
             self.story = hit.story;
+        } else if let (Belonging::Together(told), Belonging::Together(newer)) =
+            (&mut self.story.belonging, hit.story.belonging)
+            && told.is_same(newer)
+        {
+            told.tokens = newer.tokens;
         }
         self.size = self.size.max(hit.size);
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokenwatch_model::{Detector, Evidence, Severity, Timestamp, TokenId};
 
 use crate::clients::ClientKey;
+use crate::common_cause::CommonCause;
 use crate::habit::Judgement;
 use crate::places::PlaceKey;
 use crate::samples::Samples;
@@ -86,6 +87,8 @@ pub(crate) enum Belonging {
     OwnHits,
     /// Like those, and every hit says how things stand now: the newest is told.
     Standing,
+    /// Those of the same common cause; once it is over, the next one is another.
+    Together(CommonCause),
     /// Those of the newcomer in the contest for the token.
     Newcomer,
     /// Those from this place.

@@ -12,6 +12,7 @@ mod asides;
 mod calendar;
 mod case;
 mod clients;
+mod common_cause;
 mod commons;
 mod config;
 mod contest;

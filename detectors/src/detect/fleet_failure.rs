@@ -2,7 +2,8 @@
 //!
 //! Says once, of an outage or of a broken release, what would otherwise be one finding for every token; those of single
 //! tokens about counts of failures are held back meanwhile, and what failed is taken out of their habits. What needs no
-//! count stays live: forbidden calls, new places, two parties at once. Misses an outage of fewer tokens than its floors.
+//! count stays live: forbidden calls, new places, two parties at once. What befalls many later, or another group meanwhile,
+//! is told by itself (`common_cause.rs`). Misses an outage of fewer tokens than its floors.
 //! Its main false positive is an attack with very many tokens at once, which `credential_stuffing` tells apart by its
 //! sources. Keeps no state per token beyond the 8 bytes of its newest half-minute.
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokenwatch_model::{Detector, Evidence, Severity, Timestamp};
 
+use crate::common_cause::CommonCause;
 use crate::commons::{GroupFailure, READ_LAG_S, WINDOW_S};
 use crate::hit::{Belonging, Bulk, Hit, QUIET_S, Story, Tier};
 use crate::samples::Samples;
@@ -50,8 +52,13 @@ pub(crate) fn hit(failure: GroupFailure) -> (Hit, Timestamp) {
         confirm: false,
         story: Story {
             detector: Detector::FleetFailure,
-            rank: 0,
-            belonging: Belonging::OwnHits,
+            // What fails says more than what surges.
+            rank: u8::from(!failure.surge),
+            belonging: Belonging::Together(CommonCause {
+                group: failure.key,
+                surge: failure.surge,
+                tokens: failure.failing,
+            }),
             text,
             figures: Evidence {
                 observed: Some(f64::from(failure.failing)),

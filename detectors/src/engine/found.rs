@@ -137,6 +137,8 @@ pub(super) fn belongs(
             .iter()
             .any(|hit| hit.story.detector == episode.detector())
             .then_some(true),
+        // Half-minutes of all tokens, no events, belong to it.
+        Belonging::Together(_) => None,
         Belonging::Newcomer => {
             let visit = moment.visit?;
             let contest = token.parts.roaming()?.contest()?;
