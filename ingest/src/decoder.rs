@@ -300,7 +300,8 @@ impl<'a> Output<'_, 'a> {
             Ok(ts) => Some(enricher.event(call, ts, format, record, index)),
             Err(reason) => {
                 // The secrets of this call are known, so its excerpt can be cleaned of them too.
-                let scrubber = Scrubber::new(&enricher.settings.names, call.credentials.needles());
+                let secrets = call.credentials.secrets();
+                let scrubber = Scrubber::new(&enricher.settings.names, secrets.needles());
                 self.rejects
                     .push(reject_of(record, reason, &scrubber, document));
                 None
@@ -390,8 +391,8 @@ fn is_nested_deeper(document: &[u8], limit: usize) -> bool {
     false
 }
 
-/// How many `[` and `{` there are, which differ in one bit only. Bytes are counted in bytes, as many as these can count,
-/// so that sixteen are looked at in one step.
+/// How many `[` and `{` there are, which differ in one bit only. Bytes are counted in bytes, as many sixteens of them as
+/// these can count, so that sixteen are looked at in one step.
 fn opening_brackets(document: &[u8]) -> usize {
     let count_few = |few: &[u8]| {
         few.iter().fold(0_u8, |count, byte| {
@@ -399,7 +400,7 @@ fn opening_brackets(document: &[u8]) -> usize {
         })
     };
     document
-        .chunks(usize::from(u8::MAX))
+        .chunks(usize::from(u8::MAX) / 16 * 16)
         .map(|few| usize::from(count_few(few)))
         .sum()
 }

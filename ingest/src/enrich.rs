@@ -66,7 +66,7 @@ impl Enricher {
             &self.settings.jwt,
             ts,
         );
-        let secrets = std::mem::take(&mut call.credentials);
+        let secrets = call.credentials.take_secrets();
         let scrubber = Scrubber::new(&self.settings.names, secrets.needles());
         let mut texts = Texts {
             scrubber,
@@ -78,7 +78,7 @@ impl Enricher {
         if texts.cuts.credential {
             flags.insert(EventFlag::TokenInUrl);
         }
-        let event = AccessEvent {
+        AccessEvent {
             ts,
             format,
             token: token.map(|token| self.clean_token(token, &mut texts)),
@@ -108,9 +108,9 @@ impl Enricher {
                 index,
             },
             http: self.http(call, path, &mut texts),
-            flags,
-        };
-        mark_scrubbed(event, texts.cuts)
+            // The last, when all texts have been looked at.
+            flags: with_scrubbed(flags, texts.cuts),
+        }
     }
 
     /// The time of a call, if it is one that can become an event.
@@ -243,11 +243,11 @@ fn bounded(text: Text<'_>, limit_bytes: usize) -> Text<'_> {
     }
 }
 
-fn mark_scrubbed(mut event: AccessEvent<'_>, cuts: Cuts) -> AccessEvent<'_> {
+fn with_scrubbed(mut flags: EventFlags, cuts: Cuts) -> EventFlags {
     if cuts.any {
-        event.flags.insert(EventFlag::Scrubbed);
+        flags.insert(EventFlag::Scrubbed);
     }
-    event
+    flags
 }
 
 /// The path of a target: without scheme, host, query and fragment.
@@ -310,10 +310,11 @@ fn without_port(host: Text<'_>) -> Text<'_> {
 
 /// `TLSv1.3`, `1.3` and Caddy's 772 are all 1.3.
 fn tls_version(version: &str) -> Option<Text<'static>> {
-    let name = match version
-        .trim_start_matches("TLSv")
-        .trim_start_matches("TLS ")
-    {
+    let number = version
+        .strip_prefix("TLSv")
+        .or_else(|| version.strip_prefix("TLS "))
+        .unwrap_or(version);
+    let name = match number {
         "1.3" | "772" => "1.3",
         "1.2" | "771" => "1.2",
         "1.1" | "770" => "1.1",
