@@ -279,7 +279,7 @@ impl<'a> Output<'_, 'a> {
     /// Makes the event of a call, or rejects it.
     fn event<'r>(
         &mut self,
-        call: Result<Call<'r>, RejectReason>,
+        call: &mut Result<Call<'r>, RejectReason>,
         format: Format,
         document: &[u8],
         record: RawRecord<'r>,
@@ -292,11 +292,11 @@ impl<'a> Output<'_, 'a> {
         let call = match call {
             Ok(call) => call,
             Err(reason) => {
-                self.reject(reason, document);
+                self.reject(*reason, document);
                 return None;
             }
         };
-        match enricher.time_of(&call, record) {
+        match enricher.time_of(call, record) {
             Ok(ts) => Some(enricher.event(call, ts, format, record, index)),
             Err(reason) => {
                 // The secrets of this call are known, so its excerpt can be cleaned of them too.
@@ -338,10 +338,10 @@ struct Borrowing<'s, 'o, 'a> {
 }
 
 impl<'a> CallSink<'a> for Borrowing<'_, '_, 'a> {
-    fn take(&mut self, call: Result<Call<'a>, RejectReason>) -> bool {
+    fn take(&mut self, mut call: Result<Call<'a>, RejectReason>) -> bool {
         let event = self
             .output
-            .event(call, self.format, self.document, self.output.record);
+            .event(&mut call, self.format, self.document, self.output.record);
         self.output.events.extend(event);
         !self.output.is_full
     }
@@ -355,10 +355,10 @@ struct Owning<'s, 'o, 'a, 'd> {
 }
 
 impl<'r, 'a: 'r> CallSink<'r> for Owning<'_, '_, 'a, '_> {
-    fn take(&mut self, call: Result<Call<'r>, RejectReason>) -> bool {
+    fn take(&mut self, mut call: Result<Call<'r>, RejectReason>) -> bool {
         let event = self
             .output
-            .event(call, self.format, self.document, self.output.record);
+            .event(&mut call, self.format, self.document, self.output.record);
         self.output
             .events
             .extend(event.map(AccessEvent::into_owned));

@@ -38,10 +38,10 @@ pub(crate) struct Enricher {
 }
 
 impl Enricher {
-    /// The event of one call, which happened at `ts`.
+    /// The event of one call, which happened at `ts`. What the call says is taken out of it, so that it need not be moved.
     pub(crate) fn event<'a>(
         &'a self,
-        mut call: Call<'a>,
+        call: &mut Call<'a>,
         ts: Timestamp,
         format: Format,
         record: RawRecord<'a>,
@@ -82,7 +82,7 @@ impl Enricher {
             ts,
             format,
             token: token.map(|token| self.clean_token(token, &mut texts)),
-            client: self.client(&mut call, &mut texts),
+            client: self.client(call, &mut texts),
             tls: call
                 .tls_version
                 .take()
@@ -185,17 +185,22 @@ impl Enricher {
         }
     }
 
-    fn http<'a>(&self, call: Call<'a>, path: Option<Text<'a>>, texts: &mut Texts<'_>) -> Http<'a> {
+    fn http<'a>(
+        &self,
+        call: &mut Call<'a>,
+        path: Option<Text<'a>>,
+        texts: &mut Texts<'_>,
+    ) -> Http<'a> {
         let limits = &self.settings.limits;
         Http {
-            method: call.method.and_then(method_of),
+            method: call.method.take().and_then(method_of),
             host: texts.clean(
-                call.host.map(without_port),
+                call.host.take().map(without_port),
                 TextKind::Path,
                 limits.name_bytes,
             ),
             path,
-            route: texts.clean(call.route, TextKind::Path, limits.path_bytes),
+            route: texts.clean(call.route.take(), TextKind::Path, limits.path_bytes),
             status: call
                 .status
                 .and_then(|status| u16::try_from(status).ok())
