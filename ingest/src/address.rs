@@ -8,7 +8,10 @@ use ipnet::IpNet;
 /// Envoy's `tcp://…`; v4 addresses are unmapped. A name is not an address.
 pub(crate) fn parse(text: &str) -> Option<IpAddr> {
     let text = text.trim_ascii();
-    let text = text.split_once("://").map_or(text, |(_, address)| address);
+    let text = match memchr::memchr(b'/', text.as_bytes()) {
+        Some(_) => text.split_once("://").map_or(text, |(_, address)| address),
+        None => text,
+    };
     let address = if let Some(rest) = text.strip_prefix('[') {
         rest.split_once(']')?.0
     } else if let Some((address, _port)) =

@@ -19,25 +19,6 @@ pub(crate) type Thumbprint = [u8; 32];
 
 /// Longer certificates and proofs are not read.
 const LIMIT_BYTES: usize = 16 * 1_024;
-/// Names under which operators log the SHA-256 fingerprint of the client's certificate.
-const FINGERPRINT_FIELDS: [&str; 8] = [
-    "downstream_peer_fingerprint_256",
-    "peer_fingerprint_256",
-    "ssl_client_fingerprint_sha256",
-    "ssl_client_sha256",
-    "client_cert_sha256",
-    "client_certificate_sha256",
-    "tls_client_cert_sha256",
-    "ClientMTLSAuthCertFingerprint",
-];
-/// Names under which they log the certificate.
-const CERTIFICATE_FIELDS: [&str; 3] = [
-    "ssl_client_escaped_cert",
-    "ssl_client_cert",
-    "ssl_client_raw_cert",
-];
-/// The thumbprint of the key of a `DPoP` proof, where a gateway makes it.
-const PROOF_KEY_FIELD: &str = "dpop_jkt";
 
 /// What a token says that its holder must prove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,14 +55,26 @@ pub(crate) enum ProofField {
 }
 
 impl ProofField {
-    /// What the field `name` says, if anything.
+    /// What the field `name` says, if anything: these are the names under which operators log the SHA-256 fingerprint of the
+    /// client's certificate, and the certificate.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        if FINGERPRINT_FIELDS.contains(&name) {
-            Some(Self::Fingerprint)
-        } else if CERTIFICATE_FIELDS.contains(&name) {
-            Some(Self::Certificate)
-        } else {
-            (name == PROOF_KEY_FIELD).then_some(Self::ProofKey)
+        // Bytes, so that lengths are told apart before names are compared: this is asked of every key that a format does not
+        // know.
+        match name.as_bytes() {
+            b"downstream_peer_fingerprint_256"
+            | b"peer_fingerprint_256"
+            | b"ssl_client_fingerprint_sha256"
+            | b"ssl_client_sha256"
+            | b"client_cert_sha256"
+            | b"client_certificate_sha256"
+            | b"tls_client_cert_sha256"
+            | b"ClientMTLSAuthCertFingerprint" => Some(Self::Fingerprint),
+            b"ssl_client_escaped_cert" | b"ssl_client_cert" | b"ssl_client_raw_cert" => {
+                Some(Self::Certificate)
+            }
+            // Where a gateway makes the thumbprint of the proof's key.
+            b"dpop_jkt" => Some(Self::ProofKey),
+            _ => None,
         }
     }
 }

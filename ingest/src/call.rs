@@ -151,24 +151,34 @@ pub(crate) enum CredentialField<'k> {
 impl<'k> CredentialField<'k> {
     /// What `key` holds; `None` if it has nothing to do with credentials.
     pub(crate) fn of(names: &CredentialNames, key: &'k str) -> Option<Self> {
-        if let Some(claim) = key.strip_prefix("jwt_") {
-            let claim = claim.strip_prefix("claim_").unwrap_or(claim);
-            return Some(Self::Claim(claim));
-        }
         if let Some(field) = ProofField::of(key) {
             return Some(Self::Proof(field));
         }
-        let argument = key
-            .strip_prefix("arg_")
-            .filter(|name| names.is_key_parameter(name));
-        let cookie = key
-            .strip_prefix("cookie_")
-            .filter(|name| names.is_session_cookie(name));
-        let header = key.strip_prefix("http_").unwrap_or(key);
-        match (argument, cookie) {
-            (Some(name), _) => Some(Self::Argument(name)),
-            (None, Some(_)) => Some(Self::Cookie),
-            (None, None) => names.is_sensitive(header).then_some(Self::Header(header)),
+        // One look at the first letter: most keys have none of the prefixes.
+        match key.as_bytes().first()? {
+            b'j' => {
+                if let Some(claim) = key.strip_prefix("jwt_") {
+                    let claim = claim.strip_prefix("claim_").unwrap_or(claim);
+                    return Some(Self::Claim(claim));
+                }
+            }
+            b'a' => {
+                if let Some(name) = key.strip_prefix("arg_")
+                    && names.is_key_parameter(name)
+                {
+                    return Some(Self::Argument(name));
+                }
+            }
+            b'c' => {
+                if let Some(name) = key.strip_prefix("cookie_")
+                    && names.is_session_cookie(name)
+                {
+                    return Some(Self::Cookie);
+                }
+            }
+            _ => {}
         }
+        let header = key.strip_prefix("http_").unwrap_or(key);
+        names.is_sensitive(header).then_some(Self::Header(header))
     }
 }

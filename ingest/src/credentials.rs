@@ -32,8 +32,12 @@ pub(crate) struct Credentials<'a> {
     pub(crate) grant: Grant<'a>,
     /// The keys that the caller proved to hold.
     pub(crate) proven: Proven,
-    secrets: SmallVec<[Secret<'a>; 2]>,
+    secrets: Secrets<'a>,
 }
+
+/// The raw secrets of a call.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets<'a>(SmallVec<[Secret<'a>; 2]>);
 
 /// The claims that make a grant.
 #[derive(Debug, Default)]
@@ -170,13 +174,13 @@ impl<'a> Credentials<'a> {
 
     /// Takes a query; whether a credential stands in it.
     pub(crate) fn parameters(&mut self, names: &CredentialNames, query: &Text<'a>) -> bool {
-        let before = self.secrets.len();
+        let before = self.secrets.0.len();
         for pair in split(query, "&") {
             if let Some(equals) = memchr::memchr(b'=', pair.as_bytes()) {
                 self.parameter(names, &pair[..equals], tail(&pair, equals + 1));
             }
         }
-        self.secrets.len() > before
+        self.secrets.0.len() > before
     }
 
     /// Takes one parameter of a query.
@@ -206,32 +210,35 @@ impl<'a> Credentials<'a> {
     /// The raw token that is the identity, and where it stood.
     pub(crate) fn token(&self) -> Option<(&str, Place)> {
         self.secrets
+            .0
             .iter()
             .filter(|secret| secret.place != Place::Other)
             .min_by_key(|secret| secret.place)
             .map(|secret| (&*secret.text, secret.place))
     }
 
-    /// Every secret that must not be left standing in another text.
-    pub(crate) fn needles(&self) -> impl Iterator<Item = &str> {
-        self.secrets
-            .iter()
-            .map(|secret| &*secret.text)
-            .filter(|text| text.len() >= NEEDLE_MIN_BYTES)
+    /// Every secret that was found.
+    pub(crate) fn secrets(&self) -> &Secrets<'a> {
+        &self.secrets
+    }
+
+    /// The secrets, which are needed once the credentials have been told.
+    pub(crate) fn take_secrets(&mut self) -> Secrets<'a> {
+        std::mem::take(&mut self.secrets)
     }
 
     /// Whether there may have been more secrets than are told apart.
     pub(crate) fn is_full(&self) -> bool {
-        self.secrets.len() >= SECRETS_LIMIT
+        self.secrets.0.len() >= SECRETS_LIMIT
     }
 
     /// Each token alone, as if the call had no other.
     pub(crate) fn apart(self) -> impl Iterator<Item = Self> {
-        let tokens = self.secrets.into_iter();
+        let tokens = self.secrets.0.into_iter();
         tokens
             .filter(|secret| secret.place != Place::Other)
             .map(|secret| Self {
-                secrets: SmallVec::from_iter([secret]),
+                secrets: Secrets(SmallVec::from_iter([secret])),
                 ..Self::default()
             })
     }
@@ -258,9 +265,19 @@ impl<'a> Credentials<'a> {
 
     fn add(&mut self, text: Text<'a>, place: Place) {
         let text = trim(text);
-        if !is_redacted(&text) && self.secrets.len() < SECRETS_LIMIT {
-            self.secrets.push(Secret { text, place });
+        if !is_redacted(&text) && self.secrets.0.len() < SECRETS_LIMIT {
+            self.secrets.0.push(Secret { text, place });
         }
+    }
+}
+
+impl Secrets<'_> {
+    /// Every secret that must not be left standing in another text.
+    pub(crate) fn needles(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .map(|secret| &*secret.text)
+            .filter(|text| text.len() >= NEEDLE_MIN_BYTES)
     }
 }
 
@@ -328,7 +345,8 @@ fn split<'t, 'a>(
     let mut start = Some(0);
     std::iter::from_fn(move || {
         let from = start?;
-        let end = text[from..].find(separator).map(|at| from + at);
+        let rest = &text.as_bytes()[from..];
+        let end = memchr::memmem::find(rest, separator.as_bytes()).map(|at| from + at);
         start = end.map(|end| end + separator.len());
         Some(part(text, from..end.unwrap_or(text.len())))
     })

@@ -279,7 +279,7 @@ impl<'a> Output<'_, 'a> {
     /// Makes the event of a call, or rejects it.
     fn event<'r>(
         &mut self,
-        call: Result<Call<'r>, RejectReason>,
+        call: &mut Result<Call<'r>, RejectReason>,
         format: Format,
         document: &[u8],
         record: RawRecord<'r>,
@@ -292,15 +292,16 @@ impl<'a> Output<'_, 'a> {
         let call = match call {
             Ok(call) => call,
             Err(reason) => {
-                self.reject(reason, document);
+                self.reject(*reason, document);
                 return None;
             }
         };
-        match enricher.time_of(&call, record) {
+        match enricher.time_of(call, record) {
             Ok(ts) => Some(enricher.event(call, ts, format, record, index)),
             Err(reason) => {
                 // The secrets of this call are known, so its excerpt can be cleaned of them too.
-                let scrubber = Scrubber::new(&enricher.settings.names, call.credentials.needles());
+                let secrets = call.credentials.secrets();
+                let scrubber = Scrubber::new(&enricher.settings.names, secrets.needles());
                 self.rejects
                     .push(reject_of(record, reason, &scrubber, document));
                 None
@@ -337,10 +338,10 @@ struct Borrowing<'s, 'o, 'a> {
 }
 
 impl<'a> CallSink<'a> for Borrowing<'_, '_, 'a> {
-    fn take(&mut self, call: Result<Call<'a>, RejectReason>) -> bool {
+    fn take(&mut self, mut call: Result<Call<'a>, RejectReason>) -> bool {
         let event = self
             .output
-            .event(call, self.format, self.document, self.output.record);
+            .event(&mut call, self.format, self.document, self.output.record);
         self.output.events.extend(event);
         !self.output.is_full
     }
@@ -354,10 +355,10 @@ struct Owning<'s, 'o, 'a, 'd> {
 }
 
 impl<'r, 'a: 'r> CallSink<'r> for Owning<'_, '_, 'a, '_> {
-    fn take(&mut self, call: Result<Call<'r>, RejectReason>) -> bool {
+    fn take(&mut self, mut call: Result<Call<'r>, RejectReason>) -> bool {
         let event = self
             .output
-            .event(call, self.format, self.document, self.output.record);
+            .event(&mut call, self.format, self.document, self.output.record);
         self.output
             .events
             .extend(event.map(AccessEvent::into_owned));
@@ -390,8 +391,8 @@ fn is_nested_deeper(document: &[u8], limit: usize) -> bool {
     false
 }
 
-/// How many `[` and `{` there are, which differ in one bit only. Bytes are counted in bytes, as many as these can count,
-/// so that sixteen are looked at in one step.
+/// How many `[` and `{` there are, which differ in one bit only. Bytes are counted in bytes, as many sixteens of them as
+/// these can count, so that sixteen are looked at in one step.
 fn opening_brackets(document: &[u8]) -> usize {
     let count_few = |few: &[u8]| {
         few.iter().fold(0_u8, |count, byte| {
@@ -399,7 +400,7 @@ fn opening_brackets(document: &[u8]) -> usize {
         })
     };
     document
-        .chunks(usize::from(u8::MAX))
+        .chunks(usize::from(u8::MAX) / 16 * 16)
         .map(|few| usize::from(count_few(few)))
         .sum()
 }

@@ -38,10 +38,10 @@ pub(crate) struct Enricher {
 }
 
 impl Enricher {
-    /// The event of one call, which happened at `ts`.
+    /// The event of one call, which happened at `ts`. What the call says is taken out of it, so that it need not be moved.
     pub(crate) fn event<'a>(
         &'a self,
-        mut call: Call<'a>,
+        call: &mut Call<'a>,
         ts: Timestamp,
         format: Format,
         record: RawRecord<'a>,
@@ -66,7 +66,7 @@ impl Enricher {
             &self.settings.jwt,
             ts,
         );
-        let secrets = std::mem::take(&mut call.credentials);
+        let secrets = call.credentials.take_secrets();
         let scrubber = Scrubber::new(&self.settings.names, secrets.needles());
         let mut texts = Texts {
             scrubber,
@@ -78,11 +78,11 @@ impl Enricher {
         if texts.cuts.credential {
             flags.insert(EventFlag::TokenInUrl);
         }
-        let event = AccessEvent {
+        AccessEvent {
             ts,
             format,
             token: token.map(|token| self.clean_token(token, &mut texts)),
-            client: self.client(&mut call, &mut texts),
+            client: self.client(call, &mut texts),
             tls: call
                 .tls_version
                 .take()
@@ -108,9 +108,9 @@ impl Enricher {
                 index,
             },
             http: self.http(call, path, &mut texts),
-            flags,
-        };
-        mark_scrubbed(event, texts.cuts)
+            // The last, when all texts have been looked at.
+            flags: with_scrubbed(flags, texts.cuts),
+        }
     }
 
     /// The time of a call, if it is one that can become an event.
@@ -185,17 +185,22 @@ impl Enricher {
         }
     }
 
-    fn http<'a>(&self, call: Call<'a>, path: Option<Text<'a>>, texts: &mut Texts<'_>) -> Http<'a> {
+    fn http<'a>(
+        &self,
+        call: &mut Call<'a>,
+        path: Option<Text<'a>>,
+        texts: &mut Texts<'_>,
+    ) -> Http<'a> {
         let limits = &self.settings.limits;
         Http {
-            method: call.method.and_then(method_of),
+            method: call.method.take().and_then(method_of),
             host: texts.clean(
-                call.host.map(without_port),
+                call.host.take().map(without_port),
                 TextKind::Path,
                 limits.name_bytes,
             ),
             path,
-            route: texts.clean(call.route, TextKind::Path, limits.path_bytes),
+            route: texts.clean(call.route.take(), TextKind::Path, limits.path_bytes),
             status: call
                 .status
                 .and_then(|status| u16::try_from(status).ok())
@@ -243,11 +248,11 @@ fn bounded(text: Text<'_>, limit_bytes: usize) -> Text<'_> {
     }
 }
 
-fn mark_scrubbed(mut event: AccessEvent<'_>, cuts: Cuts) -> AccessEvent<'_> {
+fn with_scrubbed(mut flags: EventFlags, cuts: Cuts) -> EventFlags {
     if cuts.any {
-        event.flags.insert(EventFlag::Scrubbed);
+        flags.insert(EventFlag::Scrubbed);
     }
-    event
+    flags
 }
 
 /// The path of a target: without scheme, host, query and fragment.
@@ -310,10 +315,11 @@ fn without_port(host: Text<'_>) -> Text<'_> {
 
 /// `TLSv1.3`, `1.3` and Caddy's 772 are all 1.3.
 fn tls_version(version: &str) -> Option<Text<'static>> {
-    let name = match version
-        .trim_start_matches("TLSv")
-        .trim_start_matches("TLS ")
-    {
+    let number = version
+        .strip_prefix("TLSv")
+        .or_else(|| version.strip_prefix("TLS "))
+        .unwrap_or(version);
+    let name = match number {
         "1.3" | "772" => "1.3",
         "1.2" | "771" => "1.2",
         "1.1" | "770" => "1.1",

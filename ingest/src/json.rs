@@ -12,6 +12,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -42,7 +43,7 @@ pub(crate) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> 
 
 /// Reads the next value as a text; see [`Scalar::into_text`].
 pub(crate) fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    map.next_value::<Scalar<'de>>().map(Scalar::into_text)
+    map.next_value::<OptionalText<'de>>().map(|text| text.0)
 }
 
 /// A value that is not an object; a list counts as its elements joined by `, `, as HTTP joins repeated headers.
@@ -80,7 +81,7 @@ impl<'de> Scalar<'de> {
         match self {
             Self::Unsigned(number) => Some(*number),
             Self::Float(number) if *number >= 0.0 && *number < 1e19 => Some(*number as u64),
-            Self::Text(text) => text.trim().parse().ok(),
+            Self::Text(text) => parse(text),
             _ => None,
         }
     }
@@ -90,18 +91,25 @@ impl<'de> Scalar<'de> {
         match self {
             Self::Unsigned(number) => Some(*number as f64),
             Self::Float(number) => Some(*number),
-            Self::Text(text) => text.trim().parse().ok(),
+            Self::Text(text) => parse(text),
             _ => None,
         }
         .filter(|number| number.is_finite() && *number >= 0.0)
     }
 }
 
+/// The number in `text`, which seldom has blanks around it.
+fn parse<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().or_else(|_| text.trim().parse()).ok()
+}
+
 /// The spellings of a missing value that gateways use.
+#[inline]
 pub(crate) fn is_missing(text: &str) -> bool {
+    // Bytes, so that lengths are told apart before texts are compared: this is asked of every value.
     matches!(
-        text,
-        "" | "-" | "unknown" | "none" | "null" | "(null)" | "<nil>"
+        text.as_bytes(),
+        b"" | b"-" | b"unknown" | b"none" | b"null" | b"(null)" | b"<nil>"
     )
 }
 
@@ -192,6 +200,7 @@ impl Key<'_> {
 }
 
 impl<'de> Deserialize<'de> for Key<'de> {
+    #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct KeyVisitor;
         impl<'de> Visitor<'de> for KeyVisitor {
@@ -201,6 +210,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
                 f.write_str("a key")
             }
 
+            #[inline]
             fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
                 Ok(Key(Cow::Borrowed(key)))
             }
@@ -220,6 +230,82 @@ impl<'de> Deserialize<'de> for Key<'de> {
 impl<'de> Deserialize<'de> for Scalar<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+/// What [`Scalar::into_text`] makes of a value, for values that are expected to be texts: those take the short way.
+struct OptionalText<'de>(Option<Cow<'de, str>>);
+
+impl<'de> Deserialize<'de> for OptionalText<'de> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_option(OptionalTextVisitor)
+    }
+}
+
+struct OptionalTextVisitor;
+
+impl<'de> Visitor<'de> for OptionalTextVisitor {
+    type Value = OptionalText<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    #[inline]
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<OptionalText<'de>, E> {
+        let is_there = !is_missing(text);
+        Ok(OptionalText(is_there.then_some(Cow::Borrowed(text))))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, some: D) -> Result<OptionalText<'de>, D::Error> {
+        some.deserialize_any(self)
+    }
+
+    fn visit_none<E>(self) -> Result<OptionalText<'de>, E> {
+        Ok(OptionalText(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OptionalText<'de>, A::Error> {
+        ScalarVisitor.visit_map(map).map(OptionalText::from)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<OptionalText<'de>, A::Error> {
+        ScalarVisitor.visit_seq(seq).map(OptionalText::from)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<OptionalText<'de>, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<OptionalText<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text)).into())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<OptionalText<'de>, E> {
+        Ok(OptionalText(None))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<OptionalText<'de>, E> {
+        Ok(Scalar::Unsigned(value).into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<OptionalText<'de>, E> {
+        Ok(Scalar::Signed(value).into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<OptionalText<'de>, E> {
+        Ok(Scalar::Float(value).into())
+    }
+
+    fn visit_unit<E>(self) -> Result<OptionalText<'de>, E> {
+        Ok(OptionalText(None))
+    }
+}
+
+impl<'de> From<Scalar<'de>> for OptionalText<'de> {
+    fn from(scalar: Scalar<'de>) -> Self {
+        Self(scalar.into_text())
     }
 }
 
@@ -353,4 +439,45 @@ impl<'de, F: Fields<'de>> Fields<'de> for Element<'_, F> {
 fn skip_elements<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
     while seq.next_element::<IgnoredAny>()?.is_some() {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_expected_to_be_a_text_is_what_its_scalar_says() {
+        for document in [
+            r#""a""#,
+            r#" "longer than one block of bytes" "#,
+            r#""a\n\u00e9""#,
+            r#""-""#,
+            r#""""#,
+            "1",
+            "-1",
+            "1.5",
+            "true",
+            "null",
+            "{}",
+            r#"{"a":"b"}"#,
+            "[]",
+            r#"["a","b"]"#,
+            r#"[null,"a",1]"#,
+            "",
+            "\"",
+            "\"a",
+            "\"a\u{1}\"",
+            r#""\x""#,
+            "[1",
+            "nul",
+        ] {
+            let text = OptionalText::deserialize(&mut Reader::new(document));
+            let scalar = Scalar::deserialize(&mut Reader::new(document));
+            let (text, scalar) = (text.map(|text| text.0), scalar.map(Scalar::into_text));
+            assert_eq!(text, scalar, "{document}");
+            // Claims come from another reader.
+            let other = serde_json::from_str::<OptionalText<'_>>(document);
+            assert_eq!(other.ok().map(|text| text.0), text.ok(), "{document}");
+        }
+    }
 }

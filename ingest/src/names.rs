@@ -88,8 +88,16 @@ pub(crate) struct CredentialNames {
 /// A set of a few names.
 #[derive(Clone, Debug, Default)]
 struct NameSet {
-    /// By their length, so that most other names are told by that alone.
-    by_length: Vec<Vec<Box<[u8]>>>,
+    /// By their length, so that most other names are told by that and their first letter.
+    by_length: Vec<Names>,
+}
+
+/// Names of one length.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    names: Vec<Box<[u8]>>,
+    /// One bit for each first letter: see [`letter`].
+    first_letters: u32,
 }
 
 impl CredentialNames {
@@ -110,7 +118,7 @@ impl CredentialNames {
             all.insert(name.as_ref());
         }
         for set in [&headers, &parameters, &cookies] {
-            for name in set.by_length.iter().flatten() {
+            for name in set.by_length.iter().flat_map(|names| &names.names) {
                 all.insert(name);
             }
         }
@@ -174,20 +182,26 @@ impl NameSet {
             return;
         }
         if self.by_length.len() <= name.len() {
-            self.by_length.resize_with(name.len() + 1, Vec::new);
+            self.by_length.resize_with(name.len() + 1, Names::default);
         }
         let folded = name.iter().map(|byte| fold(*byte)).collect();
-        self.by_length[name.len()].push(folded);
+        let names = &mut self.by_length[name.len()];
+        names.first_letters |= letter(name[0]);
+        names.names.push(folded);
     }
 
     fn contains(&self, name: &[u8]) -> bool {
-        let Some(names) = self.by_length.get(name.len()) else {
+        let (Some(names), Some(first)) = (self.by_length.get(name.len()), name.first()) else {
             return false;
         };
-        names
-            .iter()
-            .any(|known| name.iter().zip(known).all(|(a, b)| fold(*a) == *b))
+        let is = |known: &[u8]| name.iter().zip(known).all(|(a, b)| fold(*a) == *b);
+        names.first_letters & letter(*first) != 0 && names.names.iter().any(|known| is(known))
     }
+}
+
+/// The bit of a letter, the same in either case; others may share it.
+fn letter(byte: u8) -> u32 {
+    1 << (fold(byte) & 31)
 }
 
 fn fold(byte: u8) -> u8 {

@@ -49,33 +49,33 @@ impl<'a> From<Envoy<'_, 'a>> for Call<'a> {
 impl<'de> Fields<'de> for Envoy<'_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         let call = &mut self.call;
-        match key {
-            "start_time" | "@timestamp" | "timestamp" | "time" => {
+        match key.as_bytes() {
+            b"start_time" | b"@timestamp" | b"timestamp" | b"time" => {
                 call.time.set(&map.next_value::<Scalar<'_>>()?);
             }
-            "method" | ":method" => call.method = json::text(map)?,
-            "path" | ":path" => call.target = json::text(map)?,
-            "x-envoy-original-path" | "x-envoy-origin-path" | "x_envoy_original_path" => {
+            b"method" | b":method" => call.method = json::text(map)?,
+            b"path" | b":path" => call.target = json::text(map)?,
+            b"x-envoy-original-path" | b"x-envoy-origin-path" | b"x_envoy_original_path" => {
                 self.original_path = json::text(map)?;
             }
-            "response_code" | "status" => {
+            b"response_code" | b"status" => {
                 call.status = map.next_value::<Scalar<'_>>()?.as_unsigned();
             }
-            "bytes_received" => call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
-            "bytes_sent" => call.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned(),
-            "duration" => call.latency_ms = map.next_value::<Scalar<'_>>()?.as_float(),
-            "x_forwarded_for" | "x-forwarded-for" => call.forwarded_for = json::text(map)?,
-            "user_agent" | "user-agent" => call.user_agent = json::text(map)?,
-            "request_id" | "x-request-id" | "x_request_id" => call.request_id = json::text(map)?,
-            "authority" | ":authority" | "host" => call.host = json::text(map)?,
-            "route_name" => call.route = json::text(map)?,
-            "downstream_remote_address" | "downstream_remote_address_without_port" => {
+            b"bytes_received" => call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
+            b"bytes_sent" => call.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned(),
+            b"duration" => call.latency_ms = map.next_value::<Scalar<'_>>()?.as_float(),
+            b"x_forwarded_for" | b"x-forwarded-for" => call.forwarded_for = json::text(map)?,
+            b"user_agent" | b"user-agent" => call.user_agent = json::text(map)?,
+            b"request_id" | b"x-request-id" | b"x_request_id" => call.request_id = json::text(map)?,
+            b"authority" | b":authority" | b"host" => call.host = json::text(map)?,
+            b"route_name" => call.route = json::text(map)?,
+            b"downstream_remote_address" | b"downstream_remote_address_without_port" => {
                 call.peer = json::text(map)?;
             }
-            "downstream_direct_remote_address" => self.direct_peer = json::text(map)?,
-            "tls_version" | "downstream_tls_version" => call.tls_version = json::text(map)?,
-            "ja4" | "tls_ja4_fingerprint" | "ja4_fingerprint" => call.ja4 = json::text(map)?,
-            "downstream_peer_subject" => call.credentials.consumer = json::text(map)?,
+            b"downstream_direct_remote_address" => self.direct_peer = json::text(map)?,
+            b"tls_version" | b"downstream_tls_version" => call.tls_version = json::text(map)?,
+            b"ja4" | b"tls_ja4_fingerprint" | b"ja4_fingerprint" => call.ja4 = json::text(map)?,
+            b"downstream_peer_subject" => call.credentials.consumer = json::text(map)?,
             _ => call.credential_field(self.names, key, map)?,
         }
         Ok(())

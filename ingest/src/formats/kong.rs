@@ -61,19 +61,19 @@ impl<'a> From<Kong<'_, 'a>> for Call<'a> {
 
 impl<'de> Fields<'de> for Kong<'_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "request" => {
+        match key.as_bytes() {
+            b"request" => {
                 self.has_request = true;
                 map.next_value_seed(Object(&mut Request(self)))?;
             }
-            "response" => map.next_value_seed(Object(&mut Response(&mut self.call)))?,
-            "latencies" => map.next_value_seed(Object(&mut Latencies(&mut self.call)))?,
-            "authenticated_entity" => map.next_value_seed(Object(&mut Entity(self)))?,
-            "consumer" => map.next_value_seed(Object(&mut self.consumer))?,
-            "route" => map.next_value_seed(Object(&mut Route(&mut self.call)))?,
-            "client_ip" => self.call.peer = json::text(map)?,
-            "started_at" => self.call.time.set(&map.next_value::<Scalar<'_>>()?),
-            "session" => {
+            b"response" => map.next_value_seed(Object(&mut Response(&mut self.call)))?,
+            b"latencies" => map.next_value_seed(Object(&mut Latencies(&mut self.call)))?,
+            b"authenticated_entity" => map.next_value_seed(Object(&mut Entity(self)))?,
+            b"consumer" => map.next_value_seed(Object(&mut self.consumer))?,
+            b"route" => map.next_value_seed(Object(&mut Route(&mut self.call)))?,
+            b"client_ip" => self.call.peer = json::text(map)?,
+            b"started_at" => self.call.time.set(&map.next_value::<Scalar<'_>>()?),
+            b"session" => {
                 self.has_session = true;
                 json::skip(map)?;
             }
@@ -88,19 +88,19 @@ struct Request<'k, 'n, 'a>(&'k mut Kong<'n, 'a>);
 impl<'de> Fields<'de> for Request<'_, '_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         let kong = &mut *self.0;
-        match key {
-            "method" => kong.call.method = json::text(map)?,
-            "uri" => kong.call.target = json::text(map)?,
-            "url" => kong.is_http = json::text(map)?.is_some_and(|url| url.starts_with("http://")),
-            "size" => kong.call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
-            "id" => kong.call.request_id = json::text(map)?,
-            "headers" => {
+        match key.as_bytes() {
+            b"method" => kong.call.method = json::text(map)?,
+            b"uri" => kong.call.target = json::text(map)?,
+            b"url" => kong.is_http = json::text(map)?.is_some_and(|url| url.starts_with("http://")),
+            b"size" => kong.call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
+            b"id" => kong.call.request_id = json::text(map)?,
+            b"headers" => {
                 map.next_value_seed(Object(&mut Headers {
                     names: kong.names,
                     call: &mut kong.call,
                 }))?;
             }
-            "tls" => map.next_value_seed(Object(&mut Tls(kong)))?,
+            b"tls" => map.next_value_seed(Object(&mut Tls(kong)))?,
             _ => json::skip(map)?,
         }
         Ok(())
@@ -124,9 +124,9 @@ struct Response<'c, 'a>(&'c mut Call<'a>);
 
 impl<'de> Fields<'de> for Response<'_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "status" => self.0.status = map.next_value::<Scalar<'_>>()?.as_unsigned(),
-            "size" => self.0.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned(),
+        match key.as_bytes() {
+            b"status" => self.0.status = map.next_value::<Scalar<'_>>()?.as_unsigned(),
+            b"size" => self.0.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned(),
             _ => json::skip(map)?,
         }
         Ok(())
@@ -150,9 +150,9 @@ struct Entity<'k, 'n, 'a>(&'k mut Kong<'n, 'a>);
 
 impl<'de> Fields<'de> for Entity<'_, '_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "id" => self.0.call.credentials.credential_id = json::text(map)?,
-            "consumer_id" => map.next_value_seed(Object(&mut ConsumerId(&mut self.0.consumer)))?,
+        match key.as_bytes() {
+            b"id" => self.0.call.credentials.credential_id = json::text(map)?,
+            b"consumer_id" => map.next_value_seed(Object(&mut ConsumerId(&mut self.0.consumer)))?,
             _ => json::skip(map)?,
         }
         Ok(())
@@ -181,10 +181,10 @@ impl<'de> Fields<'de> for ConsumerId<'_, 'de> {
 
 impl<'de> Fields<'de> for Consumer<'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "username" => self.username = json::text(map)?,
-            "custom_id" => self.custom_id = json::text(map)?,
-            "id" => self.id = json::text(map)?,
+        match key.as_bytes() {
+            b"username" => self.username = json::text(map)?,
+            b"custom_id" => self.custom_id = json::text(map)?,
+            b"id" => self.id = json::text(map)?,
             _ => json::skip(map)?,
         }
         Ok(())
@@ -196,12 +196,12 @@ struct Route<'c, 'a>(&'c mut Call<'a>);
 
 impl<'de> Fields<'de> for Route<'_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "name" => {
+        match key.as_bytes() {
+            b"name" => {
                 let name = json::text(map)?;
                 self.0.route = name.or(self.0.route.take());
             }
-            "id" => {
+            b"id" => {
                 let id = json::text(map)?;
                 self.0.route = self.0.route.take().or(id);
             }

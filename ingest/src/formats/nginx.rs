@@ -62,34 +62,36 @@ impl<'a> From<Nginx<'_, 'a>> for Call<'a> {
 impl<'de> Fields<'de> for Nginx<'_, 'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         let call = &mut self.call;
-        match key {
-            "msec" => {
+        match key.as_bytes() {
+            b"msec" => {
                 call.time.set(&map.next_value::<Scalar<'_>>()?);
                 self.has_millis = true;
             }
-            "time_iso8601" | "time_local" | "time" | "timestamp" | "@timestamp" | "ts" => {
+            b"time_iso8601" | b"time_local" | b"time" | b"timestamp" | b"@timestamp" | b"ts" => {
                 let time = map.next_value::<Scalar<'_>>()?;
                 if !self.has_millis {
                     call.time.set(&time);
                 }
             }
-            "remote_addr" | "remote_ip" | "client_ip" | "clientip" => call.peer = json::text(map)?,
-            "http_x_forwarded_for" | "x_forwarded_for" => call.forwarded_for = json::text(map)?,
-            "remote_user" | "user" => call.credentials.consumer = json::text(map)?,
-            "request_method" | "method" => call.method = json::text(map)?,
-            "request_uri" => self.request_uri = json::text(map)?,
-            "uri" | "path" | "url" => call.target = json::text(map)?,
-            "request" => self.request_line = json::text(map)?,
-            "status" | "response" | "status_code" => {
+            b"remote_addr" | b"remote_ip" | b"client_ip" | b"clientip" => {
+                call.peer = json::text(map)?;
+            }
+            b"http_x_forwarded_for" | b"x_forwarded_for" => call.forwarded_for = json::text(map)?,
+            b"remote_user" | b"user" => call.credentials.consumer = json::text(map)?,
+            b"request_method" | b"method" => call.method = json::text(map)?,
+            b"request_uri" => self.request_uri = json::text(map)?,
+            b"uri" | b"path" | b"url" => call.target = json::text(map)?,
+            b"request" => self.request_line = json::text(map)?,
+            b"status" | b"response" | b"status_code" => {
                 call.status = map.next_value::<Scalar<'_>>()?.as_unsigned();
             }
-            "body_bytes_sent" | "bytes" => {
+            b"body_bytes_sent" | b"bytes" => {
                 call.bytes_out = map.next_value::<Scalar<'_>>()?.as_unsigned();
             }
-            "bytes_sent" => self.all_bytes_sent = map.next_value::<Scalar<'_>>()?.as_unsigned(),
-            "request_length" => call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
-            "http_user_agent" | "user_agent" | "agent" => call.user_agent = json::text(map)?,
-            "request_id" => call.request_id = json::text(map)?,
+            b"bytes_sent" => self.all_bytes_sent = map.next_value::<Scalar<'_>>()?.as_unsigned(),
+            b"request_length" => call.bytes_in = map.next_value::<Scalar<'_>>()?.as_unsigned(),
+            b"http_user_agent" | b"user_agent" | b"agent" => call.user_agent = json::text(map)?,
+            b"request_id" => call.request_id = json::text(map)?,
             _ => self.rare_field(key, map)?,
         }
         Ok(())
@@ -99,37 +101,37 @@ impl<'de> Fields<'de> for Nginx<'_, 'de> {
 impl<'de> Nginx<'_, 'de> {
     fn rare_field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         let call = &mut self.call;
-        match key {
-            "request_time" => {
+        match key.as_bytes() {
+            b"request_time" => {
                 call.latency_ms = map
                     .next_value::<Scalar<'_>>()?
                     .as_float()
                     .map(|seconds| seconds * 1e3);
             }
-            "http_x_request_id" | "x_request_id" => {
+            b"http_x_request_id" | b"x_request_id" => {
                 let id = json::text(map)?;
                 call.request_id = call.request_id.take().or(id);
             }
-            "host" => call.host = json::text(map)?,
-            "http_host" => self.http_host = json::text(map)?,
-            "server_name" => self.server_name = json::text(map)?,
-            "hostname" => call.gateway = json::text(map)?,
-            "route" => call.route = json::text(map)?,
-            "ssl_protocol" => {
+            b"host" => call.host = json::text(map)?,
+            b"http_host" => self.http_host = json::text(map)?,
+            b"server_name" => self.server_name = json::text(map)?,
+            b"hostname" => call.gateway = json::text(map)?,
+            b"route" => call.route = json::text(map)?,
+            b"ssl_protocol" => {
                 call.tls_version = json::text(map)?;
                 call.is_plaintext |= call.tls_version.is_none();
             }
-            "scheme" => call.is_plaintext |= json::text(map)?.as_deref() == Some("http"),
-            "http_x_forwarded_proto" => {
+            b"scheme" => call.is_plaintext |= json::text(map)?.as_deref() == Some("http"),
+            b"http_x_forwarded_proto" => {
                 call.is_forwarded_tls =
                     json::text(map)?.is_some_and(|proto| proto.starts_with("https"));
             }
-            "args" | "query_string" => {
+            b"args" | b"query_string" => {
                 if let Some(query) = json::text(map)? {
                     call.has_token_in_url |= call.credentials.parameters(self.names, &query);
                 }
             }
-            "credential_id" | "api_key_id" => call.credentials.credential_id = json::text(map)?,
+            b"credential_id" | b"api_key_id" => call.credentials.credential_id = json::text(map)?,
             _ => call.credential_field(self.names, key, map)?,
         }
         Ok(())

@@ -18,11 +18,10 @@ pub(super) struct Block(u8x16);
 pub(super) struct Marks(u8x16);
 
 impl Block {
-    /// Those from `at` on, if there are as many.
+    /// These.
     #[inline]
-    pub(super) fn at(bytes: &[u8], at: usize) -> Option<Self> {
-        let chunk: &[u8; BLOCK_BYTES] = bytes.get(at..)?.first_chunk()?;
-        Some(Self(u8x16::new(*chunk)))
+    pub(super) fn of(bytes: &[u8; BLOCK_BYTES]) -> Self {
+        Self(u8x16::new(*bytes))
     }
 
     /// Which are `wanted`.
@@ -91,7 +90,7 @@ impl Window {
         };
         let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
         for (index, block) in blocks.iter().enumerate() {
-            let block = Block(u8x16::new(*block));
+            let block = Block::of(block);
             let shift = index * BLOCK_BYTES;
             window.quotes |= u64::from(block.equal(b'"').bits()) << shift;
             window.backslashes |= u64::from(block.equal(b'\\').bits()) << shift;
@@ -151,7 +150,7 @@ mod tests {
             let bits = |is: &dyn Fn(u8) -> bool, count: usize| {
                 (0..count).filter(|at| bytes.get(*at).is_some_and(|byte| is(*byte))).fold(0_u64, |bits, at| bits | 1 << at)
             };
-            let block = Block::at(&bytes, 0).unwrap();
+            let block = Block::of(bytes.first_chunk().unwrap());
             prop_assert_eq!(u64::from(block.equal(b'"').bits()), bits(&|byte| byte == b'"', 16));
             prop_assert_eq!(u64::from(block.at_most(31).bits()), bits(&|byte| byte < 32, 16));
             let window = Window::at(&bytes, 0);

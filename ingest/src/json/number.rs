@@ -1,5 +1,8 @@
 //! Numbers in JSON.
 
+/// As many digits fit into 64 bits, whatever they are: 2^64 has twenty.
+const DIGITS_THAT_FIT: usize = 19;
+
 /// A number, whole where it can be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
@@ -45,13 +48,17 @@ pub(super) fn read(bytes: &[u8], start: usize) -> Option<(Number, usize)> {
 }
 
 /// What the digits from `at` on count, unless that is too much, and the place behind them.
-fn digits(bytes: &[u8], mut at: usize) -> (Option<u64>, usize) {
-    let mut value = Some(0_u64);
-    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
-        value = value.and_then(|value| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
-        at += 1;
+fn digits(bytes: &[u8], at: usize) -> (Option<u64>, usize) {
+    let (mut value, mut end) = (0_u64, at);
+    while let Some(digit @ b'0'..=b'9') = bytes.get(end) {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        end += 1;
     }
-    (value, at)
+    if end - at <= DIGITS_THAT_FIT {
+        return (Some(value), end);
+    }
+    let text = std::str::from_utf8(&bytes[at..end]);
+    (text.ok().and_then(|text| text.parse().ok()), end)
 }
 
 /// The place behind the digits at `at`, of which there must be some.

@@ -52,13 +52,19 @@ impl<'de> Reader<'de> {
     /// The next byte that is no blank, which is not taken.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        let bytes = self.document.as_bytes();
-        loop {
-            match bytes.get(self.at) {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                byte => return byte.copied(),
-            }
+        match self.document.as_bytes().get(self.at) {
+            Some(..=b' ') => self.peek_behind_blanks(),
+            byte => byte.copied(),
         }
+    }
+
+    #[cold]
+    fn peek_behind_blanks(&mut self) -> Option<u8> {
+        let rest = &self.document.as_bytes()[self.at..];
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        let blanks = rest.iter().take_while(|byte| is_blank(byte)).count();
+        self.at += blanks;
+        rest.get(blanks).copied()
     }
 
     /// Takes `expected`, behind blanks.
@@ -92,8 +98,19 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Reads the text whose quote comes next.
-    #[inline]
+    /// Reads the text whose quote is the next byte, if it is one without escapes. Otherwise nothing is taken.
+    ///
+    /// Most of a record are such texts, so this is a function of its own that answers in registers.
+    fn plain_text(&mut self) -> Option<&'de str> {
+        if self.document.as_bytes().get(self.at) != Some(&b'"') {
+            return None;
+        }
+        let (text, end) = text::plain(self.document, self.at + 1)?;
+        self.at = end;
+        Some(text)
+    }
+
+    /// Reads the text whose quote comes next, whatever it holds.
     fn text(&mut self) -> Result<Text<'de>, BrokenJson> {
         self.take(b'"')?;
         let (text, end) = text::read(self.document, self.at)?;
@@ -207,10 +224,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BrokenJson> {
         match self.peek().ok_or(BrokenJson)? {
-            b'"' => match self.text()? {
-                Text::Borrowed(text) => visitor.visit_borrowed_str(text),
-                Text::Owned(text) => visitor.visit_string(text),
-            },
+            b'"' => self.deserialize_str(visitor),
             b'{' => self.deeper(|reader| visitor.visit_map(Elements::new(reader))),
             b'[' => self.deeper(|reader| visitor.visit_seq(Elements::new(reader))),
             b't' => {
@@ -238,7 +252,21 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
+    /// For values that are expected to be texts; others are read as what they are.
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BrokenJson> {
+        match self.plain_text() {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    /// For keys, which are texts, and for values that are.
+    #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BrokenJson> {
+        if let Some(text) = self.plain_text() {
+            return visitor.visit_borrowed_str(text);
+        }
         match self.text()? {
             Text::Borrowed(text) => visitor.visit_borrowed_str(text),
             Text::Owned(text) => visitor.visit_string(text),
@@ -251,7 +279,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char string bytes byte_buf option unit
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char string bytes byte_buf unit
         unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
     }
 }
@@ -280,6 +308,7 @@ impl<'r, 'de> Elements<'r, 'de> {
 impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     type Error = BrokenJson;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
@@ -290,6 +319,7 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
         seed.deserialize(&mut *self.reader).map(Some)
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(
         &mut self,
         seed: V,

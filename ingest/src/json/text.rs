@@ -12,20 +12,21 @@ pub(super) type Text<'de> = Cow<'de, str>;
 #[inline]
 fn find(
     bytes: &[u8],
-    mut at: usize,
+    at: usize,
     mark: impl Fn(Block) -> Marks,
     is: impl Fn(u8) -> bool,
 ) -> Option<usize> {
-    while let Some(block) = Block::at(bytes, at) {
-        let marks = mark(block).bits();
+    let (blocks, tail) = bytes.get(at..)?.as_chunks::<BLOCK_BYTES>();
+    let mut passed = 0;
+    for block in blocks {
+        let marks = mark(Block::of(block)).bits();
         if marks != 0 {
-            return Some(at + marks.trailing_zeros() as usize);
+            return Some(at + passed + marks.trailing_zeros() as usize);
         }
-        at += BLOCK_BYTES;
+        passed += BLOCK_BYTES;
     }
-    let rest = bytes.get(at..)?;
-    let found = rest.iter().position(|byte| is(*byte))?;
-    Some(at + found)
+    let found = tail.iter().position(|byte| is(*byte))?;
+    Some(at + passed + found)
 }
 
 /// The place behind the quote that ends the text which begins at `start`.
@@ -67,6 +68,15 @@ pub(super) fn read(document: &str, start: usize) -> Result<(Text<'_>, usize), Br
         b'\\' => unescape(document, start, end),
         _ => Err(BrokenJson),
     }
+}
+
+/// The same of a text without escapes.
+#[inline]
+pub(super) fn plain(document: &str, start: usize) -> Option<(&str, usize)> {
+    let bytes = document.as_bytes();
+    let end = special(bytes, start)?;
+    let text = document.get(start..end)?;
+    (bytes[end] == b'"').then_some((text, end + 1))
 }
 
 /// The same for a text whose first escape stands at `escape`.

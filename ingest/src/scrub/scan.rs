@@ -82,20 +82,26 @@ impl Scan {
         if kind == TextKind::Identifier && shapes::is_access_key_id(inner) {
             return;
         }
-        let joins = |byte: &u8| matches!(byte, b'.' | b'%' | b'+' | b'~');
+        let joins = |byte: u8| matches!(byte, b'.' | b'%' | b'+' | b'~');
+        // Without a way out in between, many bytes are looked at in one step; most words are all of a piece.
+        let has_joints = inner.bytes().fold(false, |has, byte| has | joins(byte));
+        let mut places = inner.bytes().enumerate();
+        let is_key_behind = |at: usize| shapes::is_key(&inner[at + 1..]);
         if shapes::is_key(inner)
-            || inner
-                .bytes()
-                .enumerate()
-                .any(|(at, byte)| joins(&byte) && shapes::is_key(&inner[at + 1..]))
+            || has_joints && places.any(|(at, byte)| joins(byte) && is_key_behind(at))
         {
             return self.cuts.push(Cut {
                 range: word,
                 is_credential: true,
             });
         }
-        let mut parts = inner.split(['.', '%', '~']);
-        let is_encoded_key = parts.any(shapes::is_encoded_key);
+        let bytes = inner.as_bytes();
+        let is_encoded_key = if has_joints {
+            let mut parts = bytes.split(|byte| matches!(byte, b'.' | b'%' | b'~'));
+            parts.any(shapes::is_encoded_key)
+        } else {
+            shapes::is_encoded_key(bytes)
+        };
         let range = match kind {
             TextKind::Identifier if !is_encoded_key => return,
             TextKind::Identifier | TextKind::Path => word,

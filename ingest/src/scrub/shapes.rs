@@ -59,6 +59,21 @@ const PREFIXES: [(&str, usize); 50] = [
     ("hvs.", 16),
     ("AGE-SECRET-KEY-", 8),
 ];
+/// Which prefixes have a byte as their first, second and third: one bit for each.
+static PREFIXES_BY_BYTE: [[u64; 256]; 3] = {
+    let mut prefixes = [[0; 256]; 3];
+    let mut index = 0;
+    while index < PREFIXES.len() {
+        let prefix = PREFIXES[index].0.as_bytes();
+        let mut place = 0;
+        while place < prefixes.len() {
+            prefixes[place][prefix[place] as usize] |= 1 << index;
+            place += 1;
+        }
+        index += 1;
+    }
+    prefixes
+};
 /// A JWT's header is an object, and `{"` is `eyJ` in base64.
 const JWT_PREFIX: &str = "eyJ";
 /// The shortest piece of a JWT that is told: cut off, it still holds claims.
@@ -79,22 +94,32 @@ pub(crate) fn is_key(word: &str) -> bool {
     if word.starts_with(JWT_PREFIX) {
         return word.len() >= JWT_MIN_BYTES;
     }
+    let [first, second, third, ..] = word.as_bytes() else {
+        return false;
+    };
     // Most words end here: few start like a key and go on like one.
-    matches!(word.as_bytes(), [first, _, _, third, ..] if is_prefix_start(*first) && !third.is_ascii_whitespace())
-        && PREFIXES
-            .iter()
-            .any(|(prefix, tail)| word.len() >= prefix.len() + tail && word.starts_with(prefix))
+    let mut possible = PREFIXES_BY_BYTE[0][*first as usize]
+        & PREFIXES_BY_BYTE[1][*second as usize]
+        & PREFIXES_BY_BYTE[2][*third as usize];
+    while possible != 0 {
+        let (prefix, tail) = PREFIXES[possible.trailing_zeros() as usize];
+        if word.len() >= prefix.len() + tail && word.starts_with(prefix) {
+            return true;
+        }
+        possible &= possible - 1;
+    }
+    false
 }
 
 /// Whether `word` begins with a key in base64, of either alphabet.
-pub(crate) fn is_encoded_key(word: &str) -> bool {
+pub(crate) fn is_encoded_key(word: &[u8]) -> bool {
     let groups = word.len().min(ENCODED_LOOK_BYTES) / 4 * 4;
     // Most words end here: few begin like the base64 of a key.
-    if groups < ENCODED_MIN_BYTES || !is_encoded_start(word.as_bytes()[0]) {
+    if groups < ENCODED_MIN_BYTES || !is_encoded_start(word[0]) {
         return false;
     }
     let mut encoded = [0; ENCODED_LOOK_BYTES];
-    for (to, from) in encoded.iter_mut().zip(&word.as_bytes()[..groups]) {
+    for (to, from) in encoded.iter_mut().zip(&word[..groups]) {
         *to = match from {
             b'-' => b'+',
             b'_' => b'/',
@@ -121,6 +146,10 @@ pub(crate) fn is_access_key_id(word: &str) -> bool {
 /// Whether `word` was drawn at random, as keys are: its characters change their class too often for a word, a version,
 /// a CamelCase name or a UUID.
 pub(crate) fn is_random(word: &str) -> bool {
+    // Shorter ones are not random, whatever they are made of, and need not be counted.
+    if word.len() < MIXED_MIN as usize {
+        return false;
+    }
     let counts = Counts::of(word);
     let classes = [counts.lower, counts.upper, counts.digits]
         .into_iter()
@@ -147,29 +176,7 @@ pub fn may_be_secret(word: &str) -> bool {
     is_key(word) || is_suspicious(word)
 }
 
-fn is_prefix_start(byte: u8) -> bool {
-    matches!(
-        byte,
-        b's' | b'r'
-            | b'p'
-            | b'w'
-            | b'g'
-            | b'A'
-            | b'G'
-            | b'y'
-            | b'x'
-            | b'h'
-            | b'n'
-            | b'd'
-            | b'S'
-            | b'k'
-            | b'l'
-            | b'f'
-            | b'P'
-    )
-}
-
-/// The upper six bits of what [`is_prefix_start`] accepts, and of the `e` of a JWT, as base64 writes them.
+/// The upper six bits of what prefixes begin with, and of the `e` of a JWT, as base64 writes them.
 fn is_encoded_start(byte: u8) -> bool {
     matches!(
         byte,
@@ -272,10 +279,10 @@ mod tests {
     fn keys_are_known_in_base64() {
         for key in PREFIXES.map(|(prefix, tail)| format!("{prefix}{}", "x7".repeat(tail))) {
             for encoded in [STANDARD_NO_PAD.encode(&key), URL_SAFE_NO_PAD.encode(&key)] {
-                assert!(is_encoded_key(&encoded), "{key} {encoded}");
+                assert!(is_encoded_key(encoded.as_bytes()), "{key} {encoded}");
             }
         }
-        assert!(is_encoded_key("ZXlKaGJHY2lPaUpJVXpJMU5pSjku"));
+        assert!(is_encoded_key(b"ZXlKaGJHY2lPaUpJVXpJMU5pSjku"));
         for word in [
             "QUtJ",
             "",
@@ -283,7 +290,7 @@ mod tests {
             "cafebabecafebabecafe",
             "ünïcode-ünïcode",
         ] {
-            assert!(!is_encoded_key(word), "{word}");
+            assert!(!is_encoded_key(word.as_bytes()), "{word}");
         }
     }
 
