@@ -109,14 +109,14 @@ impl Case {
         out: &mut Detections,
     ) {
         self.confirm(key, now, circumstances, out);
-        let incident = self.incident.id(key);
         for episode in &mut self.episodes {
             if episode.open && episode.deadline < now {
                 episode.open = false;
                 if episode.visible() {
                     episode.tell(episode.deadline);
                     self.incident.note(episode, key);
-                    out.findings.push(episode.finding(key, incident.clone()));
+                    out.findings
+                        .push(episode.finding(key, self.incident.id(key)));
                 }
             }
         }

@@ -9,9 +9,9 @@ mod failure;
 mod peers;
 mod popularity;
 mod usual;
+mod window;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 use tokenwatch_model::{AccessEvent, Outcome, Timestamp};
@@ -20,6 +20,7 @@ pub(crate) use failure::GroupFailure;
 pub(crate) use peers::{Caps, Peers};
 pub(crate) use popularity::{ANY, Popularity};
 use usual::Usual;
+use window::{Cell, Window};
 
 use crate::config::FleetFailureConfig;
 use crate::hash_text;
@@ -34,16 +35,11 @@ pub(crate) const READ_LAG_S: i64 = 20;
 const KEPT_WINDOWS: i64 = 60;
 /// Windows that may be open at once: an hour, for streams that are apart.
 const MAX_WINDOWS: usize = 120;
-/// Groups counted in one window: 4,096 of 40 bytes are 160 KiB.
-const MAX_GROUPS: usize = 4_096;
 /// A token fails in a window in which a quarter of its calls do.
 const FAILING_PART: u16 = 4;
 /// A token counts as active, failing or hot once in so many windows, and that many are looked at together: five minutes, so
 /// that slow fleets are seen to fail, too.
 const SPAN: i64 = 10;
-/// Names of routes that a window keeps as examples: the first in the alphabet.
-const MAX_ROUTES: usize = 5;
-
 /// The sums of the fleet.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Commons {
@@ -56,25 +52,6 @@ pub(crate) struct Commons {
     usual: Usual,
     /// Groups and windows that found no room.
     pub(crate) overflowed: u64,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Window {
-    cells: BTreeMap<u64, Cell>,
-    /// Routes on which calls failed.
-    routes: Vec<String>,
-}
-
-/// A group's sums over one window; tokens, not calls.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Cell {
-    pub(crate) active: u32,
-    pub(crate) failing: u32,
-    /// With a habit of the rate, and those of them far above what they expect.
-    pub(crate) rated: u32,
-    pub(crate) hot: u32,
-    /// Named once one of them fails.
-    pub(crate) name: Option<String>,
 }
 
 /// What a token did in its newest window, and for how long it still counts; 6 bytes.
@@ -117,12 +94,38 @@ impl Groups {
         self.client
     }
 
+    /// Their keys, with what people call them: the kind and the name.
+    fn named<'e>(
+        self,
+        event: &'e AccessEvent<'_>,
+    ) -> impl Iterator<Item = (u64, &'e str, &'e str)> {
+        let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
+        let client = event.client.user_agent.as_deref().map(client_family);
+        let consumer = consumer.map(|name| (self.consumer, "consumer", name));
+        let client = client.map(|name| (self.client, "client", name));
+        [Some((FLEET, "fleet", "")), consumer, client]
+            .into_iter()
+            .flatten()
+    }
+
     fn keys(self) -> impl Iterator<Item = u64> {
         [FLEET, self.consumer, self.client]
             .into_iter()
             .enumerate()
             .filter_map(|(index, key)| (index == 0 || key != 0).then_some(key))
     }
+}
+
+/// The window `number`, unless it is older than all of so many that there is no room.
+fn window_at(windows: &mut BTreeMap<i64, Window>, number: i64) -> Option<&mut Window> {
+    if windows.len() >= MAX_WINDOWS && !windows.contains_key(&number) {
+        let oldest = *windows.keys().next()?;
+        if oldest > number {
+            return None;
+        }
+        windows.remove(&oldest);
+    }
+    Some(windows.entry(number).or_default())
 }
 
 /// The program that a user agent names: all before its version.
@@ -158,14 +161,9 @@ impl Commons {
                 cell.active += 1;
                 cell.rated += u32::from(is_rated);
             });
-            if is_rated {
-                self.count_usual(number, groups, false);
-            }
         }
         if is_hot && mark.counts(HOT) {
-            self.add(number, groups, |cell| cell.hot += 1);
-            self.count_usual(number, groups, true);
-            self.name(number, event, groups);
+            self.name_hot(number, event, groups);
         }
         if is_failing && mark.counts(FAILING) {
             self.note_failing(number, event, groups);
@@ -173,86 +171,53 @@ impl Commons {
     }
 
     fn add(&mut self, number: i64, groups: Groups, change: impl Fn(&mut Cell)) {
+        let Some(window) = window_at(&mut self.windows, number) else {
+            self.overflowed += 1;
+            return;
+        };
         for key in groups.keys() {
-            match self.cell(number, key) {
+            match window.cell(key) {
                 Some(cell) => change(cell),
                 None => self.overflowed += 1,
             }
         }
     }
 
-    fn count_usual(&mut self, number: i64, groups: Groups, hot: bool) {
-        for key in groups.keys() {
-            if !self.usual.count(key, number, hot) {
-                self.overflowed += 1;
-            }
-        }
-    }
-
-    /// Names the groups of a token that surges.
-    fn name(&mut self, number: i64, event: &AccessEvent<'_>, groups: Groups) {
-        let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
-        let client = event.client.user_agent.as_deref().map(client_family);
-        for (key, name) in [
-            (FLEET, Some("fleet".to_owned())),
-            (
-                groups.consumer,
-                consumer.map(|name| format!("consumer {name}")),
-            ),
-            (groups.client, client.map(|name| format!("client {name}"))),
-        ] {
-            if let (Some(cell), Some(name)) = (self.cell(number, key), name) {
-                cell.name.get_or_insert(name);
-            }
-        }
+    /// Counts a token that surges, and names its groups.
+    fn name_hot(&mut self, number: i64, event: &AccessEvent<'_>, groups: Groups) {
+        let named = groups.named(event);
+        self.add_named(number, named, |cell| cell.hot += 1);
     }
 
     fn note_failing(&mut self, number: i64, event: &AccessEvent<'_>, groups: Groups) {
         let route = event.http.route.as_deref().or(event.http.path.as_deref());
         let route = route.map(crate::samples::shortened);
-        let consumer = event.token.as_ref().and_then(|t| t.consumer.as_deref());
-        let client = event.client.user_agent.as_deref().map(client_family);
-        let route_key = route.map_or(0, |route| hash_text(route).rotate_left(7) | 1);
-        let named = [
-            (FLEET, Some("fleet".to_owned())),
-            (
-                groups.consumer,
-                consumer.map(|name| format!("consumer {name}")),
-            ),
-            (groups.client, client.map(|name| format!("client {name}"))),
-            (route_key, route.map(|name| format!("route {name}"))),
-        ];
-        for (key, name) in named {
-            let Some(name) = name else {
-                continue;
-            };
-            match self.cell(number, key) {
-                Some(cell) => {
-                    cell.failing += 1;
-                    cell.name.get_or_insert(name);
-                }
-                None => self.overflowed += 1,
-            }
-        }
+        let of_route = route.map(|route| (hash_text(route).rotate_left(7) | 1, "route", route));
+        let named = groups.named(event).chain(of_route);
+        self.add_named(number, named, |cell| cell.failing += 1);
         if let (Some(route), Some(window)) = (route, self.windows.get_mut(&number)) {
-            keep_first(&mut window.routes, route);
+            window.keep_route(route);
         }
     }
 
-    fn cell(&mut self, number: i64, key: u64) -> Option<&mut Cell> {
-        if self.windows.len() >= MAX_WINDOWS && !self.windows.contains_key(&number) {
-            let oldest = *self.windows.keys().next()?;
-            if oldest > number {
-                return None;
+    fn add_named<'n>(
+        &mut self,
+        number: i64,
+        named: impl Iterator<Item = (u64, &'n str, &'n str)>,
+        change: impl Fn(&mut Cell),
+    ) {
+        let Some(window) = window_at(&mut self.windows, number) else {
+            self.overflowed += 1;
+            return;
+        };
+        for (key, kind, name) in named {
+            match window.cell(key) {
+                Some(cell) => {
+                    change(cell);
+                    cell.call(kind, name);
+                }
+                None => self.overflowed += 1,
             }
-            self.windows.remove(&oldest);
-        }
-        let window = self.windows.entry(number).or_default();
-        let is_full = window.cells.len() >= MAX_GROUPS;
-        match window.cells.entry(key) {
-            Entry::Occupied(cell) => Some(cell.into_mut()),
-            Entry::Vacant(_) if is_full => None,
-            Entry::Vacant(free) => Some(free.insert(Cell::default())),
         }
     }
 
@@ -321,7 +286,7 @@ impl Commons {
     /// The sums of two counts of a group over the five minutes that end with window `number`.
     fn pair(&self, key: u64, number: i64, what: What) -> (u32, u32) {
         let windows = self.windows.range(number - SPAN + 1..=number);
-        let cells = windows.filter_map(|(_, window)| window.cells.get(&key));
+        let cells = windows.filter_map(|(_, window)| window.get(key));
         cells
             .map(|cell| what.of(cell))
             .fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1))
@@ -331,7 +296,7 @@ impl Commons {
     fn sum(&self, key: u64, number: i64) -> Cell {
         let mut sum = Cell::default();
         for (_, window) in self.windows.range(number - SPAN + 1..=number) {
-            if let Some(cell) = window.cells.get(&key) {
+            if let Some(cell) = window.get(key) {
                 sum.active += cell.active;
                 sum.failing += cell.failing;
                 sum.rated += cell.rated;
@@ -363,6 +328,9 @@ impl Commons {
             .map(|(number, _)| *number)
             .collect();
         for number in sealed {
+            if let Some(window) = self.windows.get(&number) {
+                self.overflowed += self.usual.learn(number, window);
+            }
             let failed = self.failure_of(number, settings);
             if let Some(failure) = failed.or_else(|| self.surge_of(number, settings)) {
                 told(failure);
@@ -433,13 +401,4 @@ fn is_common(key: u64, affected: u32, all: u32, settings: &FleetFailureConfig) -
         (settings.group_tokens, settings.group_share)
     };
     affected >= tokens && f64::from(affected) >= share * f64::from(all) && all > 0
-}
-
-fn keep_first(routes: &mut Vec<String>, route: &str) {
-    if let Err(place) = routes.binary_search_by(|known| known.as_str().cmp(route))
-        && place < MAX_ROUTES
-    {
-        routes.insert(place, route.to_owned());
-        routes.truncate(MAX_ROUTES);
-    }
 }

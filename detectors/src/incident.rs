@@ -116,11 +116,13 @@ impl IncidentRecord {
 
     /// The new version, if one is due.
     pub(crate) fn due(&mut self, key: &SubjectKey, open: bool) -> Option<Incident> {
-        let id = self.id(key);
-        let told = self.told.as_mut()?;
-        if !std::mem::take(&mut self.changed) && open == told.open {
+        let told = self.told.as_ref()?;
+        if !self.changed && open == told.open {
             return None;
         }
+        self.changed = false;
+        let id = self.id(key);
+        let told = self.told.as_mut()?;
         told.open = open;
         told.revision += 1;
         Some(Incident {

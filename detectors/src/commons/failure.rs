@@ -30,10 +30,9 @@ impl Commons {
         let fleet = self.sum(FLEET, number);
         let all = fails_together(FLEET, &fleet, settings);
         let failing = window
-            .cells
-            .iter()
-            .filter(|(key, cell)| cell.failing > 0 && (**key == FLEET) == all)
-            .map(|(key, _)| (*key, self.sum(*key, number)))
+            .groups()
+            .filter(|(key, cell)| cell.failing > 0 && (*key == FLEET) == all)
+            .map(|(key, _)| (key, self.sum(key, number)))
             .filter(|(key, cell)| {
                 fails_together(*key, cell, settings) || is_route(cell, fleet.active, settings)
             })
@@ -62,10 +61,9 @@ impl Commons {
     ) -> Option<GroupFailure> {
         let window = self.windows.get(&number)?;
         let surging = window
-            .cells
-            .iter()
+            .groups()
             .filter(|(_, cell)| cell.hot > 0)
-            .map(|(key, _)| (*key, self.sum(*key, number)))
+            .map(|(key, _)| (key, self.sum(key, number)))
             .filter(|(key, cell)| {
                 is_common(*key, cell.hot, cell.rated, settings)
                     && !self.usual.is_chance(*key, number, cell.hot, cell.rated)

@@ -21,7 +21,7 @@ use crate::subject::SubjectKey;
 use crate::token::{Fact, Token};
 
 /// Changes whenever the layout of any state does.
-const VERSION: u8 = 9;
+const VERSION: u8 = 10;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, Default)]

@@ -11,6 +11,13 @@ const WORDS_WITH_NUMBERS: [&[u8]; 7] = [
     b"sha256", b"sha384", b"sha512", b"x509", b"h264", b"h265", b"404",
 ];
 
+/// Of which kinds a byte is, so that one look at each tells all; letters are all bytes beyond ASCII, too.
+const KINDS: [u8; 256] = kinds();
+const DIGIT: u8 = 1;
+const LETTER: u8 = 2;
+const COLON: u8 = 4;
+const IN_NO_WORD: u8 = 8;
+
 /// What a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading<'a> {
@@ -32,18 +39,24 @@ const ID: Reading<'static> = Reading::Id {
 
 /// What `segment` is; the `first` of a path may be a day that names a version of the API.
 pub(crate) fn classify_segment(segment: &[u8], first: bool) -> Reading<'_> {
-    if segment.len() > LONGEST_WORD || segment.iter().any(|byte| b"@*[]{}<>=$|\\\"".contains(byte))
-    {
+    if segment.len() > LONGEST_WORD {
         return ID;
     }
-    if let Some(at) = segment.iter().rposition(|byte| *byte == b':') {
+    let (mut kinds, mut digits, mut letters) = (0, 0, 0);
+    for byte in segment {
+        let kind = KINDS[usize::from(*byte)];
+        kinds |= kind;
+        digits += usize::from(kind & DIGIT != 0);
+        letters += usize::from(kind & LETTER != 0);
+    }
+    if kinds & IN_NO_WORD != 0 {
+        return ID;
+    }
+    if kinds & COLON != 0
+        && let Some(at) = segment.iter().rposition(|byte| *byte == b':')
+    {
         return with_verb(&segment[..at], &segment[at + 1..]);
     }
-    let digits = segment.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let letters = segment
-        .iter()
-        .filter(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
-        .count();
     match (digits, letters) {
         (0, _) if is_unspeakable(segment) => ID,
         (0, _) => Reading::Word,
@@ -57,6 +70,23 @@ pub(crate) fn classify_segment(segment: &[u8], first: bool) -> Reading<'_> {
         _ if is_dotted_version(segment) => Reading::Word,
         _ => by_parts(segment),
     }
+}
+
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'z' | b'A'..=b'Z' | 128.. => LETTER,
+            b':' => COLON,
+            b'@' | b'*' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'=' | b'$' | b'|' | b'\\'
+            | b'"' => IN_NO_WORD,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
 }
 
 /// `17:cancel` is an id with a method, `documents:search` a word, `arn:aws:…` an id.
