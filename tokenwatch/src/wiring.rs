@@ -264,16 +264,17 @@ impl Wiring {
         let mut restored = restore(&self.store, self.settings.detectors.clone()).await?;
         let keeper = self.keeper(registry, &restored).await?;
         restored.engine.set_registry(keeper.registry());
+        let parts = WriterParts {
+            store: self.store.clone(),
+            dispatcher,
+            commits: sources.commit_handles(),
+            progress: self.progress.clone(),
+            clock: self.clock.clone(),
+        };
         Ok(Pipeline {
             engine: restored.engine,
             store: self.store.clone(),
-            writer: Writer::start(WriterParts {
-                store: self.store.clone(),
-                dispatcher,
-                commits: sources.commit_handles(),
-                progress: self.progress.clone(),
-                clock: self.clock.clone(),
-            }),
+            writer: Writer::start(parts, &self.stops.tasks),
             dead_letters: DeadLetters::open(&ingest.dead_letters, self.clock.clone(), letters)?,
             progress: self.progress.clone(),
             clock: self.clock.clone(),

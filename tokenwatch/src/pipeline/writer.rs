@@ -14,7 +14,7 @@ use tokenwatch_model::{AccessEvent, Clock, Finding, Incident, Signal, Timestamp}
 use tokenwatch_store::{Checkpoint, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::decode::DecodedBatch;
 use super::progress::ProgressHandle;
@@ -28,7 +28,7 @@ const FINDINGS_WAITING_LIMIT: u32 = 10_000;
 const PAUSE: Duration = Duration::from_millis(250);
 /// So many events are much.
 const MANY_EVENTS: u32 = EVENTS_WAITING_LIMIT / 2;
-/// Entries that are looked at together; there are far fewer.
+/// Entries that may wait; there are far fewer.
 const ENTRIES_LIMIT: usize = 1_000;
 
 /// What the two ways need.
@@ -61,7 +61,7 @@ pub(super) struct Ended;
 
 /// One task that takes work in order.
 struct Way<T> {
-    work: mpsc::UnboundedSender<Work<T>>,
+    work: mpsc::Sender<Work<T>>,
     room: Arc<Semaphore>,
     limit: u32,
     task: AbortOnDropHandle<Result<(), StoreError>>,
@@ -75,7 +75,7 @@ enum Work<T> {
 }
 
 enum Row {
-    Batch(Box<Judged>),
+    Batch(Judged),
     Found(Vec<Signal>, Vec<Incident>),
     Checkpoint {
         checkpoint: Box<Checkpoint>,
@@ -86,11 +86,13 @@ enum Row {
 }
 
 impl Writer {
-    pub(crate) fn start(parts: WriterParts) -> Self {
+    pub(crate) fn start(parts: WriterParts, tasks: &TaskTracker) -> Self {
         let findings = parts.clone();
         Self {
-            findings: Way::start(FINDINGS_WAITING_LIMIT, |work| findings.write_findings(work)),
-            rows: Way::start(EVENTS_WAITING_LIMIT, |work| parts.write_rows(work)),
+            findings: Way::start(tasks, FINDINGS_WAITING_LIMIT, |work| {
+                findings.write_findings(work)
+            }),
+            rows: Way::start(tasks, EVENTS_WAITING_LIMIT, |work| parts.write_rows(work)),
         }
     }
 
@@ -98,7 +100,7 @@ impl Writer {
     pub(super) async fn judged(&self, judged: Judged, detections: Detections) -> Result<(), Ended> {
         self.detections(detections).await?;
         let events = judged.batch.decoded().events.len();
-        self.rows.send(events, Row::Batch(Box::new(judged))).await
+        self.rows.send(events, Row::Batch(judged)).await
     }
 
     /// Hands on what was found.
@@ -128,15 +130,16 @@ impl Writer {
         let row = Row::Checkpoint {
             checkpoint: Box::new(checkpoint),
             engine,
-            told: self.findings.flush()?,
+            told: self.findings.flush().await?,
         };
         self.rows.send(1, row).await?;
-        self.rows.flush()
+        self.rows.flush().await
     }
 
     /// Waits until everything is written.
     pub(super) async fn flush(&self) -> Result<(), Ended> {
-        let (findings, rows) = (self.findings.flush()?, self.rows.flush()?);
+        let findings = self.findings.flush().await?;
+        let rows = self.rows.flush().await?;
         let both = tokio::try_join!(findings, rows);
         both.map(drop).map_err(|_| Ended)
     }
@@ -158,16 +161,20 @@ impl Writer {
 }
 
 impl<T: Send + 'static> Way<T> {
-    fn start<F>(limit: u32, run: impl FnOnce(mpsc::UnboundedReceiver<Work<T>>) -> F) -> Self
+    fn start<F>(
+        tasks: &TaskTracker,
+        limit: u32,
+        run: impl FnOnce(mpsc::Receiver<Work<T>>) -> F,
+    ) -> Self
     where
         F: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
-        let (work, received) = mpsc::unbounded_channel();
+        let (work, received) = mpsc::channel(ENTRIES_LIMIT);
         Self {
             work,
             room: Arc::new(Semaphore::new(limit as usize)),
             limit,
-            task: AbortOnDropHandle::new(tokio::spawn(run(received))),
+            task: AbortOnDropHandle::new(tasks.spawn(run(received))),
         }
     }
 
@@ -176,12 +183,13 @@ impl<T: Send + 'static> Way<T> {
         let rows = u32::try_from(rows).unwrap_or(u32::MAX).clamp(1, self.limit);
         let room = Arc::clone(&self.room).acquire_many_owned(rows).await;
         let work = Work::Write(write, room.map_err(|_| Ended)?);
-        self.work.send(work).map_err(|_| Ended)
+        self.work.send(work).await.map_err(|_| Ended)
     }
 
-    fn flush(&self) -> Result<oneshot::Receiver<()>, Ended> {
+    async fn flush(&self) -> Result<oneshot::Receiver<()>, Ended> {
         let (done, written) = oneshot::channel();
-        self.work.send(Work::Flush(done)).map_err(|_| Ended)?;
+        let flush = self.work.send(Work::Flush(done));
+        flush.await.map_err(|_| Ended)?;
         Ok(written)
     }
 
@@ -201,7 +209,7 @@ impl WriterParts {
     /// Findings as they come; people hear of nothing that is not stored.
     async fn write_findings(
         self,
-        mut work: mpsc::UnboundedReceiver<Work<Vec<Finding>>>,
+        mut work: mpsc::Receiver<Work<Vec<Finding>>>,
     ) -> Result<(), StoreError> {
         let mut waiting = Vec::new();
         while work.recv_many(&mut waiting, ENTRIES_LIMIT).await > 0 {
@@ -226,10 +234,7 @@ impl WriterParts {
     }
 
     /// Everything else.
-    async fn write_rows(
-        self,
-        mut work: mpsc::UnboundedReceiver<Work<Row>>,
-    ) -> Result<(), StoreError> {
+    async fn write_rows(self, mut work: mpsc::Receiver<Work<Row>>) -> Result<(), StoreError> {
         let mut waiting = Vec::new();
         let mut next_write = Instant::now();
         while work.recv_many(&mut waiting, ENTRIES_LIMIT).await > 0 {
@@ -312,7 +317,7 @@ fn is_much(waiting: &[Work<Row>]) -> bool {
 /// What is written as one.
 #[derive(Default)]
 struct Rows {
-    batches: Vec<Box<Judged>>,
+    batches: Vec<Judged>,
     signals: Vec<Signal>,
     incidents: Vec<Incident>,
     rooms: Vec<OwnedSemaphorePermit>,
