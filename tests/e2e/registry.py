@@ -95,7 +95,11 @@ def main():
         assert {name: found["token"].get("owner") for name, found in first.items()} == {"key-file": "Ada", "key-http": "Bob"}, first
         assert first["key-file"]["token"]["team"] == "orders", first
 
-        tokens = {token["credential_id"]: token["id"] for token in tokenwatch.get("/tokens")["items"]}
+        def tokens_seen():
+            return {token["credential_id"]: token["id"] for token in tokenwatch.get("/tokens")["items"]}
+
+        # Findings are stored before the events beside them.
+        tokens = wait_for("all four tokens", lambda: len(seen := tokens_seen()) == 4 and seen)
         mine = f"/tokens/{tokens['key-api']}/registration"
         since = tokenwatch.request("PUT", mine, {"owner": "Eve", "allowed_networks": ["192.0.2.7"]})["since"]
         call("key-api", OUTSIDE)
