@@ -91,6 +91,11 @@ impl RecordBatch {
         });
     }
 
+    /// The bytes of all records.
+    pub fn bytes(&self) -> usize {
+        self.arena.len()
+    }
+
     /// The record at `index`, with its bytes.
     pub fn raw(&self, index: usize) -> RawRecord<'_> {
         let record = &self.records[index];

@@ -20,14 +20,16 @@ use super::decode::DecodedBatch;
 use super::progress::ProgressHandle;
 use crate::sources::CommitHandles;
 
-/// Events that may wait to be written: two full batches, about 70 MB with their records.
-const EVENTS_WAITING_LIMIT: u32 = 40_000;
+/// What may wait to be written, in KiB: records, whatever became of them, and events.
+const ROWS_WAITING_LIMIT: u32 = 64 << 10;
+/// An event beside the record that it borrows from, or a signal: with its texts of its own about that many bytes.
+const EVENT_BYTES: usize = 512;
 /// Findings that may wait.
 const FINDINGS_WAITING_LIMIT: u32 = 10_000;
 /// Between the beginnings of two writes of events, unless much waits: a write costs 50 ms of CPU however little it writes.
 const PAUSE: Duration = Duration::from_millis(250);
-/// So many events are much.
-const MANY_EVENTS: u32 = EVENTS_WAITING_LIMIT / 2;
+/// So much is written at once.
+const MUCH: u32 = ROWS_WAITING_LIMIT / 2;
 /// Entries that may wait; there are far fewer.
 const ENTRIES_LIMIT: usize = 1_000;
 
@@ -92,15 +94,16 @@ impl Writer {
             findings: Way::start(tasks, FINDINGS_WAITING_LIMIT, |work| {
                 findings.write_findings(work)
             }),
-            rows: Way::start(tasks, EVENTS_WAITING_LIMIT, |work| parts.write_rows(work)),
+            rows: Way::start(tasks, ROWS_WAITING_LIMIT, |work| parts.write_rows(work)),
         }
     }
 
     /// Hands on a batch that was judged, with what was found in it.
     pub(super) async fn judged(&self, judged: Judged, detections: Detections) -> Result<(), Ended> {
         self.detections(detections).await?;
-        let events = judged.batch.decoded().events.len();
-        self.rows.send(events, Row::Batch(judged)).await
+        let batch = &judged.batch;
+        let bytes = batch.batch().bytes() + batch.decoded().events.len() * EVENT_BYTES;
+        self.rows.send(bytes >> 10, Row::Batch(judged)).await
     }
 
     /// Hands on what was found.
@@ -116,7 +119,8 @@ impl Writer {
         }
         let rows = signals.len() + incidents.len();
         if rows > 0 {
-            self.rows.send(rows, Row::Found(signals, incidents)).await?;
+            let row = Row::Found(signals, incidents);
+            self.rows.send((rows * EVENT_BYTES) >> 10, row).await?;
         }
         Ok(())
     }
@@ -178,10 +182,10 @@ impl<T: Send + 'static> Way<T> {
         }
     }
 
-    /// Waits until there is room for so many rows.
-    async fn send(&self, rows: usize, write: T) -> Result<(), Ended> {
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX).clamp(1, self.limit);
-        let room = Arc::clone(&self.room).acquire_many_owned(rows).await;
+    /// Waits until there is room for something of this size.
+    async fn send(&self, size: usize, write: T) -> Result<(), Ended> {
+        let size = u32::try_from(size).unwrap_or(u32::MAX).clamp(1, self.limit);
+        let room = Arc::clone(&self.room).acquire_many_owned(size).await;
         let work = Work::Write(write, room.map_err(|_| Ended)?);
         self.work.send(work).await.map_err(|_| Ended)
     }
@@ -304,12 +308,12 @@ impl WriterParts {
 
 /// Whether this should be written at once: somebody waits for it, or it fills the room.
 fn is_much(waiting: &[Work<Row>]) -> bool {
-    let mut events = 0;
+    let mut size = 0;
     waiting.iter().any(|work| match work {
         Work::Flush(_) => true,
         Work::Write(_, room) => {
-            events += room.num_permits();
-            events >= MANY_EVENTS as usize
+            size += room.num_permits();
+            size >= MUCH as usize
         }
     })
 }
